@@ -1,0 +1,11 @@
+//go:build !linux
+
+package main
+
+import "syscall"
+
+// attributes start a program as the account, in a process group of its own, so that Ctrl-C in the terminal reaches the
+// server through testpg alone and in order.
+func attributes(owner account) *syscall.SysProcAttr {
+	return &syscall.SysProcAttr{Credential: owner.credential, Setpgid: true}
+}
