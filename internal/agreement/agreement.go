@@ -1,0 +1,281 @@
+// Package agreement is the signed document: parsed, checked and compiled into what the services run. It is pure.
+package agreement
+
+import (
+	"time"
+
+	"github.com/leadpact/leadpact/internal/calendar"
+)
+
+// Agreement is one compiled version. It is immutable and safe for concurrent use.
+type Agreement struct {
+	Title   string
+	Version string
+	Parties Parties
+	// Hash is the hex SHA-256 of Text.
+	Hash string
+	Text []byte
+
+	Fields    []Field
+	Channels  []string
+	Sources   []Source
+	Calendars []calendar.Spec
+	Scoring   Scoring
+	Grades    []Grade
+	// Stages in the order of the funnel; the first is where every lead begins.
+	Stages  []Stage
+	Handoff Handoff
+	Pools   []Pool
+	Clocks  []Clock
+	// Rejections a rep may give a lead back with, by reason.
+	Rejections []Rejection
+	Volumes    []Volume
+}
+
+// Parties are the people who answer for the two sides.
+type Parties struct {
+	Marketing string
+	Sales     string
+}
+
+// FieldType is what values a profile field takes.
+type FieldType string
+
+// The field types.
+const (
+	Text   FieldType = "text"
+	Number FieldType = "number"
+	Flag   FieldType = "flag"
+)
+
+// Field is one thing that the parties want to know of a lead.
+type Field struct {
+	Name string
+	Type FieldType
+	// Precedence ranks sources for this field, best first; a source that is not listed ranks below all that are.
+	Precedence []string
+}
+
+// Format is how a source writes its bodies.
+type Format string
+
+// The formats.
+const (
+	JSON             Format = "json"
+	StandardWebhooks Format = "standard-webhooks"
+)
+
+// VerifyKind is how a source proves itself.
+type VerifyKind string
+
+// The proofs.
+const (
+	HMAC            VerifyKind = "hmac"
+	Bearer          VerifyKind = "bearer"
+	StandardWebhook VerifyKind = "standard-webhooks"
+)
+
+// Source is one sender of webhooks.
+type Source struct {
+	Name   string
+	Format Format
+	Verify Verify
+	// Map says where in the body each thing stands, as dotted paths; empty paths mean the generic names.
+	Map Mapping
+	// Channel of the leads it brings when the body names none.
+	Channel string
+	// History says that the source may send events in mode history.
+	History bool
+}
+
+// Verify is a source's proof. Secrets are references, "env:NAME" or "file:PATH", one or two for rotation.
+type Verify struct {
+	Kind    VerifyKind
+	Secrets []string
+	// For HMAC: the header that carries the signature, "hex" or "base64", what stands before it, "sha256" or "sha1".
+	Header    string
+	Encoding  string
+	Prefix    string
+	Algorithm string
+}
+
+// Mapping holds dotted paths into a JSON body.
+type Mapping struct {
+	// Events is the path of the array when a body carries several events; an array at the top needs none.
+	Events     string
+	ID         string
+	Kind       string
+	OccurredAt string
+	Email      string
+	ExternalID string
+	Name       string
+	Phone      string
+	Channel    string
+	// Fields by declared name.
+	Fields map[string]string
+	// Outcomes maps the source's kinds to outcome kinds: "deal.won" to "won".
+	Outcomes map[string]string
+	Rep      string
+	Reason   string
+}
+
+// Scoring is how points are given.
+type Scoring struct {
+	Rules []Rule
+}
+
+// Rule gives points. A fit rule looks at what is known (When); an engagement rule looks at each touch (On) and decays.
+type Rule struct {
+	Name   string
+	Points float64
+	// Exactly one of the two is set.
+	When *Condition
+	On   *Condition
+	// HalfLife of an engagement rule's points; zero means they stay.
+	HalfLife time.Duration
+	// Cap bounds an engagement rule's sum, by absolute value; zero means no bound.
+	Cap float64
+}
+
+// Grade sorts leads for promises; the first whose condition holds is the lead's.
+type Grade struct {
+	Name string
+	When *Condition // nil holds always
+}
+
+// Stage is one step of the funnel.
+type Stage struct {
+	Name string
+	// When is the guard for entering; nil for the first stage and for the recycled one, which a rejection leads to.
+	When *Condition
+	// Final ends the cycle: won, lost.
+	Final bool
+	// Recycled marks the stage that a lead given back returns to; a newer outside touch begins the next cycle from it.
+	Recycled bool
+}
+
+// Handoff is the point where marketing's lead becomes sales'.
+type Handoff struct {
+	// At is the stage that starts it.
+	At string
+	// Routes in order; the first whose condition holds names the pool. The last holds always.
+	Routes []Route
+	// Unassigned is the promise on a lead that nobody was eligible for; it stops when somebody is, so StopsOn is empty.
+	Unassigned Clock
+}
+
+// Route sends leads to a pool.
+type Route struct {
+	When *Condition // nil holds always
+	Pool string
+}
+
+// Pool is a set of reps that share leads by weight.
+type Pool struct {
+	Name string
+	// Teams whose members belong to it.
+	Teams []string
+}
+
+// Remedy is what happens on a breach.
+type Remedy string
+
+// The remedies.
+const (
+	Notify   Remedy = "notify"
+	Reassign Remedy = "reassign"
+)
+
+// Clock is a promise: within Within of open time something has happened Count times.
+type Clock struct {
+	Name string
+	// Grades it holds for; empty means all.
+	Grades []string
+	// StopsOn are the activity kinds that count.
+	StopsOn []string
+	// Count of them that keep the promise; at least 1. MetBy kinds keep it at once, whatever the count.
+	Count    int
+	MetBy    []string
+	Within   time.Duration
+	Calendar string // a calendar's name, "always", or "rep" for the rep's own hours
+	// Warn at these percentages of the promise, ascending.
+	Warn   []int
+	Breach Remedy
+}
+
+// Rejection is one reason to give a lead back.
+type Rejection struct {
+	Reason string
+	// Recycle sends the lead back to marketing; otherwise another rep gets it.
+	Recycle bool
+}
+
+// Volume is what marketing owes: so many leads at a stage per rep and month.
+type Volume struct {
+	Name   string
+	Stage  string
+	PerRep int
+	// Warn below this share of the pro-rata pace, 0..1.
+	Floor float64
+}
+
+// Lead is what a condition may look at. Missing fields read as "", 0 and false; Known tells them apart.
+type Lead struct {
+	// By declared field: string, float64 or bool.
+	Fields     map[string]any
+	Score      float64
+	Fit        float64
+	Engagement float64
+	Stage      string
+	Grade      string
+	Channel    string
+	Source     string
+	// Did counts activities and outcomes by kind in the present cycle.
+	Did map[string]int64
+}
+
+// Touch is one outside event as an engagement rule sees it.
+type Touch struct {
+	Kind    string
+	Source  string
+	Channel string
+	Fields  map[string]any
+}
+
+// Source returns the sender by name.
+func (a *Agreement) Source(name string) (Source, bool) {
+	for _, s := range a.Sources {
+		if s.Name == name {
+			return s, true
+		}
+	}
+	return Source{}, false
+}
+
+// Calendar returns a calendar of the agreement by name.
+func (a *Agreement) Calendar(name string) (calendar.Spec, bool) {
+	for _, c := range a.Calendars {
+		if c.Name == name {
+			return c, true
+		}
+	}
+	return calendar.Spec{}, false
+}
+
+// ClocksFor returns the promises on a lead of this grade, in the order of the document.
+func (a *Agreement) ClocksFor(grade string) []Clock {
+	var out []Clock
+	for _, c := range a.Clocks {
+		if len(c.Grades) == 0 {
+			out = append(out, c)
+			continue
+		}
+		for _, g := range c.Grades {
+			if g == grade {
+				out = append(out, c)
+				break
+			}
+		}
+	}
+	return out
+}

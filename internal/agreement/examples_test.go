@@ -1,0 +1,66 @@
+package agreement_test
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/leadpact/leadpact/internal/agreement"
+)
+
+// TestExamples reads every pair of files that users are shown.
+func TestExamples(t *testing.T) {
+	t.Parallel()
+	files, err := filepath.Glob("../../docs/examples/*/agreement.yaml")
+	if err != nil || len(files) < 2 {
+		t.Fatalf("find the examples: %v, %v", files, err)
+	}
+	for _, file := range append(files, "../../services/leadpact/demo/agreement.yaml") {
+		t.Run(filepath.Base(filepath.Dir(file)), func(t *testing.T) {
+			t.Parallel()
+			a, faults := agreement.Parse(file, read(t, file))
+			for _, f := range faults {
+				t.Error(f)
+			}
+			file := filepath.Join(filepath.Dir(file), "roster.yaml")
+			r, faults := agreement.ParseRoster(file, read(t, file))
+			for _, f := range faults {
+				t.Error(f)
+			}
+			if a == nil || r == nil {
+				t.FailNow()
+			}
+			for _, f := range a.CheckRoster(r) {
+				t.Error(f)
+			}
+		})
+	}
+	all, err := filepath.Glob("../../docs/examples/*/*.yaml")
+	if err != nil || len(all) != 2*len(files) {
+		t.Errorf("examples hold %v; each has an agreement.yaml and a roster.yaml, which this test reads", all)
+	}
+}
+
+// TestReference reads the agreement in the reference of the language.
+func TestReference(t *testing.T) {
+	t.Parallel()
+	_, rest, _ := strings.Cut(string(read(t, "../../docs/agreement.md")), "```yaml\n")
+	text, _, ok := strings.Cut(rest, "```")
+	if !ok {
+		t.Fatal("the reference has no example")
+	}
+	_, faults := agreement.Parse("docs/agreement.md", []byte(text))
+	for _, f := range faults {
+		t.Error(f)
+	}
+}
+
+func read(t testing.TB, file string) []byte {
+	t.Helper()
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return text
+}

@@ -1,0 +1,187 @@
+package agreement
+
+import (
+	"fmt"
+	"slices"
+)
+
+func (b *builder) readPools(n *node) {
+	for _, p := range b.entries(n, "pools") {
+		const what = "a pool"
+		v := b.fields(p.value, what, "teams")
+		if v == nil {
+			continue
+		}
+		pool := Pool{Name: p.key.text}
+		seen := map[string]place{}
+		for _, item := range b.items(b.need(v, what, "teams")) {
+			if team := b.name(item, seen); team != "" {
+				pool.Teams = append(pool.Teams, team)
+			}
+		}
+		b.a.Pools = append(b.a.Pools, pool)
+	}
+}
+
+func (b *builder) readHandoff(n *node) {
+	const what = "the handoff"
+	v := b.fields(n, what, "at", "routes", "unassigned")
+	if v == nil {
+		return
+	}
+	at := b.need(v, what, "at")
+	b.a.Handoff.At = b.ref(at, "stage", b.words.stages)
+	for i, s := range b.a.Stages {
+		if s.Name == b.a.Handoff.At && s.Name != "" && (i == 0 || s.Final || s.Recycled) {
+			b.at(at, "the handoff cannot start at the first, a final or the recycled stage", "name the stage that makes a lead sales' own, as mql")
+		}
+	}
+	rows := b.rows(b.need(v, what, "routes"), "routes")
+	if r := v.get("routes"); r != nil && r.kind == list && len(rows) == 0 {
+		b.at(r, "the handoff needs a route", "write - pool: NAME")
+	}
+	for i, item := range rows {
+		row := b.fields(item, "a route", "when", "pool")
+		if row == nil {
+			continue
+		}
+		when, last := row.get("when"), i == len(rows)-1
+		switch {
+		case last && when != nil:
+			b.at(when, "the last route takes every lead that is left, so it has no condition", "remove 'when', or add a route below")
+		case !last && when == nil:
+			b.at(row, "a route without a condition takes every lead, so that none comes to the routes below", "put it last")
+		}
+		b.a.Handoff.Routes = append(b.a.Handoff.Routes, Route{
+			When: b.condition(when, b.language.lead, nil),
+			Pool: b.ref(b.need(row, "a route", "pool"), "pool", b.pools),
+		})
+	}
+	b.a.Handoff.Unassigned = b.readUnassigned(b.need(v, what, "unassigned"))
+}
+
+// Unassigned is the name of the clock on a lead that nobody was eligible for.
+const Unassigned = "unassigned"
+
+func (b *builder) readUnassigned(n *node) Clock {
+	const what = "the unassigned promise"
+	v := b.fields(n, what, "within", "calendar", "warn")
+	if v == nil {
+		return Clock{}
+	}
+	return Clock{
+		Name: Unassigned, Count: 1, Breach: Notify,
+		Within:   b.duration(b.need(v, what, "within")),
+		Calendar: b.ref(b.need(v, what, "calendar"), "calendar", b.calendars),
+		Warn:     b.warn(v.get("warn")),
+	}
+}
+
+func (b *builder) readClocks(n *node) {
+	rows := b.rows(n, "clocks")
+	if n != nil && n.kind == list && len(rows) == 0 {
+		b.at(n, "an agreement without a clock promises nothing", "write what sales promises, and within what time")
+	}
+	seen := map[string]place{}
+	for _, item := range rows {
+		const what = "a clock"
+		v := b.fields(item, what, "name", "grades", "within", "calendar", "stops_on", "count", "met_by", "warn", "on_breach")
+		if v == nil {
+			continue
+		}
+		c := Clock{
+			Name:     b.name(b.need(v, what, "name"), seen),
+			Grades:   b.refs(v.get("grades"), "grade", b.words.grades),
+			StopsOn:  b.kinds(b.need(v, what, "stops_on")),
+			Count:    b.whole(v.get("count"), 1, 1000),
+			MetBy:    b.kinds(v.get("met_by")),
+			Within:   b.duration(b.need(v, what, "within")),
+			Calendar: b.ref(b.need(v, what, "calendar"), "calendar", append(slices.Clone(b.calendars), RepHours)),
+			Warn:     b.warn(v.get("warn")),
+			Breach:   Notify,
+		}
+		if on := v.get("on_breach"); on != nil {
+			c.Breach = Remedy(b.oneOf(on, "remedy", string(Notify), string(Reassign)))
+		}
+		if c.Name == Unassigned {
+			b.at(v.get("name"), quote(Unassigned)+" is the name of the handoff's own clock", "choose another name")
+		}
+		b.checkStops(v, c)
+		b.a.Clocks = append(b.a.Clocks, c)
+	}
+}
+
+// checkStops refuses a clock that nobody can keep, and kinds that cannot make a difference.
+func (b *builder) checkStops(v *node, c Clock) {
+	stops := v.get("stops_on")
+	if stops != nil && stops.kind == list && len(stops.items) == 0 {
+		b.at(stops, "a clock that stops on nothing can only be broken", "name what keeps the promise, as [accepted, attempt]")
+		return
+	}
+	most := 0
+	for _, kind := range c.StopsOn {
+		if kind == Attempt || kind == Reached {
+			most = c.Count // these can be done again and again; the others happen once in an assignment
+			break
+		}
+		most++
+	}
+	if len(c.StopsOn) > 0 && most < c.Count {
+		b.at(v.get("count"), fmt.Sprintf("the clock waits for %d, and what it stops on can happen %d times at most", c.Count, most),
+			"only attempt and reached can happen more than once")
+	}
+	for _, item := range b.items(v.get("met_by")) {
+		if c.Count == 1 && slices.Contains(c.StopsOn, item.text) {
+			b.at(item, quote(item.text)+" stops the clock already", "met_by is for what keeps a promise of several at once")
+		}
+	}
+}
+
+func (b *builder) kinds(n *node) []string {
+	return b.refs(n, "activity", Kinds())
+}
+
+func (b *builder) warn(n *node) []int {
+	var out []int
+	for _, item := range b.items(n) {
+		before := len(b.list)
+		p := b.percent(item, 1, 99)
+		if len(b.list) > before {
+			return nil
+		}
+		if len(out) > 0 && p <= out[len(out)-1] {
+			b.at(item, "warnings come in ascending order", "write them as [50, 80]")
+			return nil
+		}
+		out = append(out, p)
+	}
+	return out
+}
+
+func (b *builder) readRejections(n *node) {
+	recycled := slices.ContainsFunc(b.a.Stages, func(s Stage) bool { return s.Recycled })
+	for _, p := range b.entries(n, "rejections") {
+		then := b.oneOf(p.value, "consequence of a rejection", "recycle", string(Reassign))
+		if then == "recycle" && !recycled {
+			b.at(p.value, "there is no stage for a lead that goes back", "give one of the stages recycled: true")
+		}
+		b.a.Rejections = append(b.a.Rejections, Rejection{Reason: p.key.text, Recycle: then == "recycle"})
+	}
+}
+
+func (b *builder) readVolumes(n *node) {
+	seen := map[string]place{}
+	for _, item := range b.rows(n, "volumes") {
+		const what = "a volume"
+		v := b.fields(item, what, "name", "stage", "per_rep", "floor")
+		if v == nil {
+			continue
+		}
+		b.a.Volumes = append(b.a.Volumes, Volume{
+			Name:   b.name(b.need(v, what, "name"), seen),
+			Stage:  b.ref(b.need(v, what, "stage"), "stage", b.words.stages),
+			PerRep: b.whole(b.need(v, what, "per_rep"), 1, 1_000_000),
+			Floor:  float64(b.percent(v.get("floor"), 0, 100)) / 100,
+		})
+	}
+}

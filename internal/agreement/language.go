@@ -1,0 +1,316 @@
+package agreement
+
+import (
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+
+	"cel.dev/cel-go/cel"
+	"cel.dev/cel-go/common/ast"
+	"cel.dev/cel-go/common/env"
+	"cel.dev/cel-go/common/operators"
+	"cel.dev/cel-go/common/types"
+	"cel.dev/cel-go/common/types/ref"
+)
+
+// The kinds of activities and outcomes: what clocks stop on and did("…") counts.
+const (
+	Accepted  = "accepted"
+	Rejected  = "rejected"
+	Attempt   = "attempt"
+	Reached   = "reached"
+	Qualified = "qualified"
+	Won       = "won"
+	Lost      = "lost"
+)
+
+// Kinds are all of them, in the order in which they tend to happen.
+func Kinds() []string {
+	return []string{Accepted, Rejected, Attempt, Reached, Qualified, Won, Lost}
+}
+
+// leadWords are the variables of conditions on leads, besides the fields.
+var leadWords = []string{"score", "fit", "engagement", "stage", "grade", "channel", "source", "known", "did"}
+
+// dialect is what one sort of conditions may say.
+type dialect struct {
+	env     *cel.Env
+	subject string   // lead or touch
+	members []string // what may follow the subject's dot
+	words   []string // what else may be named, for hints
+}
+
+// vocabulary is what the conditions of one agreement may name.
+type vocabulary struct {
+	fields   []Field
+	channels []string
+	sources  []string
+	grades   []string
+	stages   []string
+}
+
+func (v vocabulary) fieldNames() []string {
+	var out []string
+	for _, f := range v.fields {
+		out = append(out, f.Name)
+	}
+	return out
+}
+
+// language compiles conditions. It is CEL without loops and without other numbers than double: a condition costs at most a
+// few passes over the texts that it looks at, and 50, 50.0 and a field are numbers alike.
+type language struct {
+	words vocabulary
+	types map[string]FieldType
+	lead  dialect
+	touch dialect
+	// left is how much text of conditions may still come; checking takes time.
+	left int
+}
+
+const (
+	// maxCondition bounds one condition, in characters.
+	maxCondition = 2000
+	// maxConditions bounds all conditions of an agreement together.
+	maxConditions = 64 << 10
+	// maxCost bounds one evaluation, in CEL's units; an ordinary condition takes some tens.
+	maxCost = 1_000_000
+)
+
+func newLanguage(words vocabulary) (*language, error) {
+	l := &language{words: words, types: map[string]FieldType{}, left: maxConditions}
+	vars := []cel.EnvOption{
+		cel.Variable("known", cel.ListType(cel.StringType)),
+		cel.Variable("score", cel.DoubleType),
+		cel.Variable("fit", cel.DoubleType),
+		cel.Variable("engagement", cel.DoubleType),
+		cel.Variable("stage", cel.StringType),
+		cel.Variable("grade", cel.StringType),
+		cel.Variable("channel", cel.StringType),
+		cel.Variable("source", cel.StringType),
+		cel.Macros(l.counter("did", "activity", Kinds()), l.counter("known", "field", words.fieldNames())),
+	}
+	for _, k := range Kinds() {
+		vars = append(vars, cel.Variable(hidden("did", k), cel.DoubleType))
+	}
+	touches := []cel.EnvOption{
+		cel.Variable("touch.kind", cel.StringType),
+		cel.Variable("touch.source", cel.StringType),
+		cel.Variable("touch.channel", cel.StringType),
+	}
+	for _, f := range words.fields {
+		l.types[f.Name] = f.Type
+		vars = append(vars, cel.Variable("lead."+f.Name, f.Type.cel()), cel.Variable(hidden("known", f.Name), cel.BoolType))
+		touches = append(touches, cel.Variable("touch."+f.Name, f.Type.cel()))
+	}
+	functions := []string{"lower", "contains", "startsWith", "endsWith", "matches"}
+	l.lead = dialect{subject: "lead", members: words.fieldNames(), words: slices.Concat(leadWords, []string{"lead"}, functions)}
+	l.touch = dialect{subject: "touch", members: append(words.fieldNames(), "kind", "source", "channel"), words: append(functions, "touch")}
+	var err error
+	if l.lead.env, err = cel.NewCustomEnv(append(base(), vars...)...); err != nil {
+		return nil, fmt.Errorf("set up the conditions on leads: %w", err)
+	}
+	if l.touch.env, err = cel.NewCustomEnv(append(base(), touches...)...); err != nil {
+		return nil, fmt.Errorf("set up the conditions on touches: %w", err)
+	}
+	return l, nil
+}
+
+// base is the part of CEL that conditions are written in.
+func base() []cel.EnvOption {
+	subset := &env.LibrarySubset{DisableMacros: true}
+	for _, f := range []string{
+		operators.Conditional, operators.LogicalAnd, operators.LogicalOr, operators.LogicalNot, operators.Equals, operators.NotEquals,
+		operators.Less, operators.LessEquals, operators.Greater, operators.GreaterEquals, operators.In,
+		operators.Add, operators.Subtract, operators.Multiply, operators.Divide, operators.Negate,
+		"contains", "startsWith", "endsWith", "matches",
+	} {
+		subset.IncludeFunctions = append(subset.IncludeFunctions, env.NewFunction(f))
+	}
+	return []cel.EnvOption{
+		cel.StdLib(cel.StdLibSubset(subset)),
+		cel.ParserExpressionSizeLimit(maxCondition),
+		cel.ParserRecursionLimit(60),
+		cel.Function("lower", cel.MemberOverload("text_lower", []*cel.Type{cel.StringType}, cel.StringType,
+			cel.UnaryBinding(func(v ref.Val) ref.Val {
+				s, ok := v.(types.String)
+				if !ok {
+					return types.MaybeNoSuchOverloadErr(v)
+				}
+				return types.String(strings.ToLower(string(s)))
+			}))),
+	}
+}
+
+// cel is the type of a field in conditions. A field whose type is faulty takes any, so that the fault is said once.
+func (t FieldType) cel() *cel.Type {
+	switch t {
+	case Text:
+		return cel.StringType
+	case Number:
+		return cel.DoubleType
+	case Flag:
+		return cel.BoolType
+	}
+	return cel.DynType
+}
+
+// hidden names the variable behind did("won"); nobody can write it.
+func hidden(function, word string) string { return "@" + function + "." + word }
+
+// counter makes did("won") a variable of its own, so that a word which is not in the list is found when the file is read
+// and one that never happened counts 0.
+func (l *language) counter(function, what string, words []string) cel.Macro {
+	return cel.GlobalMacro(function, 1, func(m cel.MacroExprFactory, _ ast.Expr, args []ast.Expr) (ast.Expr, *cel.Error) {
+		arg := args[0]
+		word, ok := "", false
+		if arg.Kind() == ast.LiteralKind {
+			word, ok = arg.AsLiteral().Value().(string)
+		}
+		if !ok {
+			return nil, m.NewError(arg.ID(), fmt.Sprintf("%s takes the name of one %s in quotes", function, what)+hintMark+choose("", words))
+		}
+		if !slices.Contains(words, word) {
+			return nil, m.NewError(arg.ID(), fmt.Sprintf("no %s is named %s", what, quote(word))+hintMark+choose(word, words))
+		}
+		return m.NewIdent(hidden(function, word)), nil
+	})
+}
+
+// wordsOf are the values that a variable can have, or nil when they are open.
+func (l *language) wordsOf(variable string) (what string, words []string) {
+	switch variable {
+	case "stage":
+		return "stage", l.words.stages
+	case "grade":
+		return "grade", l.words.grades
+	case "source", "touch.source":
+		return "source", l.words.sources
+	case "channel", "touch.channel":
+		return "channel", l.words.channels
+	case "known":
+		return "field", l.words.fieldNames()
+	}
+	return "", nil
+}
+
+// remark is a fault within a condition, at a character of its text.
+type remark struct {
+	line, column  int // line from 1, column from 0, as CEL counts
+	message, hint string
+}
+
+// compile checks one condition. barred are variables that may not be looked at here, with the reason.
+func (l *language) compile(d dialect, text string, barred map[string]string) (cel.Program, []remark) {
+	parsed, issues := d.env.Parse(text)
+	if issues.Err() != nil {
+		return nil, l.explain(d, text, issues)
+	}
+	onlyDoubles(parsed.NativeRep().Expr())
+	checked, issues := d.env.Check(parsed)
+	if issues.Err() != nil {
+		return nil, l.explain(d, text, issues)
+	}
+	if remarks := l.review(checked.NativeRep(), barred); len(remarks) > 0 {
+		return nil, remarks
+	}
+	if t := checked.OutputType(); !t.IsExactType(cel.BoolType) {
+		hint := "compare it: score >= 50"
+		if t.IsExactType(cel.StringType) {
+			hint = `compare it: stage == "mql"`
+		}
+		if t.IsExactType(cel.DynType) {
+			return nil, []remark{{line: 1, message: "the condition may be something else than true or false"}}
+		}
+		return nil, []remark{{line: 1, message: "the condition is " + typeWord(t.String()) + "; it must be true or false", hint: hint}}
+	}
+	program, err := d.env.Program(checked, cel.EvalOptions(cel.OptOptimize), cel.CostLimit(maxCost))
+	if err != nil {
+		return nil, []remark{{line: 1, message: "the condition cannot be run: " + err.Error()}}
+	}
+	return program, nil
+}
+
+// onlyDoubles rewrites whole-number literals, so that authors need not know that 50 and 50.0 differ for CEL.
+func onlyDoubles(e ast.Expr) {
+	factory := ast.NewExprFactory()
+	ast.PostOrderVisit(e, ast.NewExprVisitor(func(e ast.Expr) {
+		if e.Kind() != ast.LiteralKind {
+			return
+		}
+		switch v := e.AsLiteral().(type) {
+		case types.Int:
+			e.SetKindCase(factory.NewLiteral(e.ID(), types.Double(v)))
+		case types.Uint:
+			e.SetKindCase(factory.NewLiteral(e.ID(), types.Double(v)))
+		}
+	}))
+}
+
+// review finds what types cannot: values that a variable never has, patterns that do not compile, variables that are not
+// decided yet where the condition stands.
+func (l *language) review(checked *ast.AST, barred map[string]string) []remark {
+	var out []remark
+	say := func(e ast.Expr, message, hint string) {
+		at := checked.SourceInfo().GetStartLocation(e.ID())
+		out = append(out, remark{at.Line(), at.Column(), message, hint})
+	}
+	word := func(e ast.Expr, what string, words []string) {
+		if s, ok := literal(e); ok && !slices.Contains(words, s) {
+			say(e, fmt.Sprintf("no %s is named %s", what, quote(s)), choose(s, words))
+		}
+	}
+	ast.PostOrderVisit(checked.Expr(), ast.NewExprVisitor(func(e ast.Expr) {
+		if e.Kind() == ast.IdentKind {
+			if why, ok := barred[e.AsIdent()]; ok {
+				say(e, why, "")
+			}
+			return
+		}
+		if e.Kind() != ast.CallKind {
+			return
+		}
+		call := e.AsCall()
+		switch args := call.Args(); call.FunctionName() {
+		case operators.Equals, operators.NotEquals:
+			for i, a := range args {
+				if what, words := l.wordsOf(ident(a)); words != nil {
+					word(args[1-i], what, words)
+				}
+			}
+		case operators.In:
+			if what, words := l.wordsOf(ident(args[0])); words != nil && args[1].Kind() == ast.ListKind {
+				for _, item := range args[1].AsList().Elements() {
+					word(item, what, words)
+				}
+			}
+			if ident(args[1]) == "known" {
+				word(args[0], "field", l.words.fieldNames())
+			}
+		case "matches":
+			pattern, ok := literal(args[len(args)-1])
+			if !ok {
+				say(args[len(args)-1], "matches takes a pattern in quotes", "")
+			} else if _, err := regexp.Compile(pattern); err != nil {
+				say(args[len(args)-1], "the pattern is faulty: "+strings.TrimPrefix(err.Error(), "error parsing regexp: "), "")
+			}
+		}
+	}))
+	return out
+}
+
+func ident(e ast.Expr) string {
+	if e.Kind() == ast.IdentKind {
+		return e.AsIdent()
+	}
+	return ""
+}
+
+func literal(e ast.Expr) (string, bool) {
+	if e.Kind() != ast.LiteralKind {
+		return "", false
+	}
+	s, ok := e.AsLiteral().Value().(string)
+	return s, ok
+}

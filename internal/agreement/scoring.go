@@ -1,0 +1,116 @@
+package agreement
+
+// Some of what conditions may name is made from the answers of others; these cannot look at it.
+var (
+	barredInRules = map[string]string{
+		"score":      "a rule cannot look at the score: the score is made of the rules",
+		"fit":        "a rule cannot look at the fit: it is made of the rules",
+		"engagement": "a rule cannot look at the engagement: it is made of the rules",
+		"stage":      "a rule cannot look at the stage: the stage follows from the score",
+		"grade":      "a rule cannot look at the grade: the grade follows from the score",
+	}
+	barredInGrades = map[string]string{
+		"grade": "a grade cannot look at the grade: it is being given",
+	}
+)
+
+func (b *builder) readScoring(n *node) {
+	seen := map[string]place{}
+	for _, item := range b.rows(n, "scoring") {
+		const what = "a scoring rule"
+		v := b.fields(item, what, "name", "points", "when", "on", "half_life", "cap")
+		if v == nil {
+			continue
+		}
+		when, on := v.get("when"), v.get("on")
+		rule := Rule{
+			Name:     b.name(b.need(v, what, "name"), seen),
+			Points:   b.points(b.need(v, what, "points")),
+			When:     b.condition(when, b.language.lead, barredInRules),
+			On:       b.condition(on, b.language.touch, nil),
+			HalfLife: b.duration(v.get("half_life")),
+		}
+		if (when == nil) == (on == nil) {
+			b.at(v, "a scoring rule has either 'when' or 'on'", "'when' looks at what is known of the lead, 'on' at each touch")
+		}
+		if limit := v.get("cap"); limit != nil {
+			if rule.Cap = b.number(limit); rule.Cap <= 0 {
+				b.at(limit, "the cap is a number above 0", "")
+			}
+		}
+		if on == nil {
+			for _, key := range []string{"half_life", "cap"} {
+				if extra := v.get(key); extra != nil && when != nil {
+					b.at(extra, key+" goes with 'on' only", "what is known of a lead counts once and does not fade")
+				}
+			}
+		}
+		b.a.Scoring.Rules = append(b.a.Scoring.Rules, rule)
+	}
+}
+
+func (b *builder) points(n *node) float64 {
+	points := b.number(n)
+	if n != nil && n.text == "0" {
+		b.at(n, "a rule of 0 points changes nothing", "")
+	}
+	return points
+}
+
+func (b *builder) readGrades(n *node) {
+	seen := map[string]place{}
+	rows := b.rows(n, "grades")
+	for i, item := range rows {
+		const what = "a grade"
+		v := b.fields(item, what, "name", "when")
+		if v == nil {
+			continue
+		}
+		if v.get("when") == nil && i < len(rows)-1 {
+			b.at(v, "a grade without a condition holds always, so that no lead comes to the grades below", "put it last")
+		}
+		b.a.Grades = append(b.a.Grades, Grade{
+			Name: b.name(b.need(v, what, "name"), seen),
+			When: b.condition(v.get("when"), b.language.lead, barredInGrades),
+		})
+	}
+}
+
+func (b *builder) readStages(n *node) {
+	seen := map[string]place{}
+	rows := b.rows(n, "stages")
+	if n != nil && n.kind == list && len(rows) < 2 {
+		b.at(n, "a funnel has at least two stages", "")
+	}
+	recycled := ""
+	for i, item := range rows {
+		const what = "a stage"
+		v := b.fields(item, what, "name", "when", "final", "recycled")
+		if v == nil {
+			continue
+		}
+		s := Stage{
+			Name:     b.name(b.need(v, what, "name"), seen),
+			When:     b.condition(v.get("when"), b.language.lead, nil),
+			Final:    b.flag(v.get("final")),
+			Recycled: b.flag(v.get("recycled")),
+		}
+		when := v.get("when")
+		switch {
+		case i == 0 && (when != nil || s.Final || s.Recycled):
+			b.at(v, "the first stage is where every lead begins", "it has a name only")
+		case i == 0:
+		case s.Recycled && s.Final:
+			b.at(v, "a stage is either final or recycled", "")
+		case s.Recycled && when != nil:
+			b.at(when, "no condition leads to the recycled stage: a rejection does", "remove 'when'")
+		case s.Recycled && recycled != "":
+			b.at(v, "there is one recycled stage, and it is "+quote(recycled), "")
+		case s.Recycled:
+			recycled = s.Name
+		case when == nil:
+			b.at(v, "a stage needs 'when'", `say what leads to it, as when: did("accepted") >= 1`)
+		}
+		b.a.Stages = append(b.a.Stages, s)
+	}
+}
