@@ -1,0 +1,50 @@
+package postgres
+
+import (
+	"context"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/leadpact/leadpact/internal/store"
+)
+
+const leadColumns = `id, version, stage, cycle, staged, staged_at, agreement, knowledge, facts, updated_at`
+
+func (s *scoring) Lead(ctx context.Context, id string) (store.Lead, error) {
+	return one(ctx, s.pool, "read a lead", scanLead, `SELECT `+leadColumns+` FROM leads WHERE id = $1 AND version > 0`, id)
+}
+
+// LockLeads makes the missing rows first, so that there is something to lock, and both statements go in order of id: a
+// transaction that waits for a row another is making holds only smaller ones.
+func (t *scoringTx) LockLeads(ctx context.Context, ids []string) ([]store.Lead, error) {
+	sorted := sortedSet(ids)
+	_, err := exec(ctx, t.tx, "make leads", `INSERT INTO leads (id) SELECT * FROM unnest($1::text[]) ON CONFLICT (id) DO NOTHING`, sorted)
+	if err != nil {
+		return nil, err
+	}
+	return collect(ctx, t.tx, "lock leads", scanLead, `SELECT `+leadColumns+` FROM leads WHERE id = ANY ($1) ORDER BY id FOR UPDATE`, sorted)
+}
+
+func (t *scoringTx) SaveLeads(ctx context.Context, leads []store.Lead) error {
+	return save(ctx, t.tx, "save leads", len(leads), `
+		UPDATE leads SET version = new.version, stage = new.stage, cycle = new.cycle, staged = new.staged, staged_at = new.staged_at,
+			agreement = new.agreement, knowledge = new.knowledge, facts = new.facts, updated_at = new.updated_at
+		FROM unnest($1::text[], $2::bigint[], $3::text[], $4::bigint[], $5::bigint[], $6::bigint[], $7::text[], $8::bytea[], $9::bigint[],
+			$10::bigint[]) AS new (`+leadColumns+`)
+		WHERE leads.id = new.id AND leads.version = new.version - 1`,
+		column(leads, func(l store.Lead) string { return l.ID }),
+		column(leads, func(l store.Lead) int64 { return l.Version }),
+		column(leads, func(l store.Lead) string { return l.Stage }),
+		column(leads, func(l store.Lead) int64 { return int64(l.Cycle) }),
+		column(leads, func(l store.Lead) int64 { return int64(l.Staged) }),
+		column(leads, func(l store.Lead) int64 { return micros(l.StagedAt) }),
+		column(leads, func(l store.Lead) string { return l.Agreement }),
+		column(leads, func(l store.Lead) []byte { return filled(l.Knowledge) }),
+		column(leads, func(l store.Lead) int64 { return l.Facts }),
+		column(leads, func(l store.Lead) int64 { return micros(l.UpdatedAt) }))
+}
+
+func scanLead(row pgx.CollectableRow) (l store.Lead, err error) {
+	return l, row.Scan(&l.ID, &l.Version, &l.Stage, &l.Cycle, &l.Staged, instant{&l.StagedAt}, &l.Agreement, &l.Knowledge, &l.Facts,
+		instant{&l.UpdatedAt})
+}

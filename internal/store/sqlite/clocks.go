@@ -1,0 +1,117 @@
+package sqlite
+
+import (
+	"cmp"
+	"context"
+	"slices"
+	"time"
+
+	"github.com/leadpact/leadpact/internal/store"
+)
+
+const clockColumns = `id, lead, cycle, shard, assignment, rep, team, name, version, state, started_at, due_at, wake_at, within, calendar,
+	tzdata, counted, needed, warned, stopped_at, agreement`
+
+func clockFields(c *store.ClockRow) []any {
+	return []any{
+		&c.ID, &c.Lead, &c.Cycle, &c.Shard, &c.Assignment, &c.Rep, &c.Team, &c.Name, &c.Version, &c.State,
+		at(&c.StartedAt), at(&c.DueAt), at(&c.WakeAt), &c.Within, &c.Calendar, &c.TZData,
+		&c.Counted, &c.Needed, &c.Warned, at(&c.StoppedAt), &c.Agreement,
+	}
+}
+
+func wakeFields(w *store.Wake) []any { return []any{at(&w.At), &w.ID} }
+
+func clocksOf(ctx context.Context, q queryer, assignment string) ([]store.ClockRow, error) {
+	return collect(ctx, q, "read clocks", clockFields,
+		`SELECT `+clockColumns+` FROM clocks WHERE assignment = ? ORDER BY due_at, id`, assignment)
+}
+
+// byDue puts clocks that were read one key at a time into the order that is promised.
+func byDue(clocks []store.ClockRow) []store.ClockRow {
+	slices.SortFunc(clocks, func(a, b store.ClockRow) int {
+		return cmp.Or(a.DueAt.Compare(b.DueAt), cmp.Compare(a.ID, b.ID))
+	})
+	return clocks
+}
+
+// WakesUntil returns the wake-ups of a shard.
+func (h handoff) WakesUntil(ctx context.Context, shard int, until time.Time, after store.Wake, limit int) ([]store.Wake, error) {
+	return collect(ctx, h.read, "read wake-ups", wakeFields,
+		`SELECT wake_at, id FROM clocks
+		WHERE state = 'open' AND shard = ? AND wake_at < ? AND (wake_at, id) > (?, ?) ORDER BY wake_at, id LIMIT ?`,
+		shard, micros(until), micros(after.At), after.ID, limit)
+}
+
+// OverdueClocks counts open clocks whose due time lies before t.
+func (h handoff) OverdueClocks(ctx context.Context, t time.Time) (int, error) {
+	return one(ctx, h.read, "count overdue clocks", column[int], `SELECT count(*) FROM clocks WHERE state = 'open' AND due_at < ?`, micros(t))
+}
+
+// InsertClocks stores clocks.
+func (t handoffTx) InsertClocks(ctx context.Context, rows []store.ClockRow) error {
+	for _, c := range rows {
+		_, err := t.exec(ctx, "insert clocks",
+			`INSERT INTO clocks (`+clockColumns+`) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+			c.ID, c.Lead, c.Cycle, c.Shard, c.Assignment, c.Rep, c.Team, c.Name, c.Version, c.State,
+			micros(c.StartedAt), micros(c.DueAt), micros(c.WakeAt), c.Within, c.Calendar, c.TZData,
+			c.Counted, c.Needed, c.Warned, micros(c.StoppedAt), c.Agreement)
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// OpenClocks returns the open clocks of the handoffs.
+func (t handoffTx) OpenClocks(ctx context.Context, keys []store.HandoffKey) ([]store.ClockRow, error) {
+	var clocks []store.ClockRow
+	seen := make(map[store.HandoffKey]bool, len(keys))
+	for _, k := range keys {
+		if seen[k] {
+			continue
+		}
+		seen[k] = true
+		rows, err := collect(ctx, t, "read open clocks", clockFields,
+			`SELECT `+clockColumns+` FROM clocks WHERE state = 'open' AND lead = ? AND cycle = ?`, k.Lead, k.Cycle)
+		if err != nil {
+			return nil, err
+		}
+		clocks = append(clocks, rows...)
+	}
+	return byDue(clocks), nil
+}
+
+// Clocks returns clocks by id. The transaction is the only writer: that is the lock.
+func (t handoffTx) Clocks(ctx context.Context, ids []string) ([]store.ClockRow, error) {
+	var clocks []store.ClockRow
+	for _, id := range sorted(ids) {
+		rows, err := collect(ctx, t, "lock clocks", clockFields, `SELECT `+clockColumns+` FROM clocks WHERE id = ?`, id)
+		if err != nil {
+			return nil, err
+		}
+		clocks = append(clocks, rows...)
+	}
+	return byDue(clocks), nil
+}
+
+// SaveClocks writes the rows that are open and in the version before, and says which.
+func (t handoffTx) SaveClocks(ctx context.Context, rows []store.ClockRow) ([]bool, error) {
+	won := make([]bool, len(rows))
+	for i, c := range rows {
+		n, err := t.exec(ctx, "save clocks",
+			`UPDATE clocks SET lead = ?, cycle = ?, shard = ?, assignment = ?, rep = ?, team = ?, name = ?, version = ?, state = ?,
+				started_at = ?, due_at = ?, wake_at = ?, within = ?, calendar = ?, tzdata = ?, counted = ?, needed = ?, warned = ?,
+				stopped_at = ?, agreement = ?
+			WHERE id = ? AND state = 'open' AND version = ?`,
+			c.Lead, c.Cycle, c.Shard, c.Assignment, c.Rep, c.Team, c.Name, c.Version, c.State,
+			micros(c.StartedAt), micros(c.DueAt), micros(c.WakeAt), c.Within, c.Calendar, c.TZData, c.Counted, c.Needed, c.Warned,
+			micros(c.StoppedAt), c.Agreement,
+			c.ID, c.Version-1)
+		if err != nil {
+			return nil, err
+		}
+		won[i] = n == 1
+	}
+	return won, nil
+}

@@ -1,0 +1,74 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"modernc.org/sqlite"
+	sqlite3 "modernc.org/sqlite/lib"
+)
+
+// fileLock is held by one at a time over all stores on one database, in this process and others, and ends with its process.
+//
+// It is an empty database beside the real one, locked by SQLite's own means and never written. The real one's write lock cannot
+// serve: the relay publishes while it holds this, and writers must not wait for the bus.
+type fileLock struct {
+	mu sync.Mutex // spares asking the file when this store itself holds it
+	db *sql.DB
+}
+
+func newFileLock(path string) (*fileLock, error) {
+	db, err := sql.Open("sqlite", address(path, "_txlock=exclusive&_pragma=busy_timeout(0)"))
+	if err != nil {
+		return nil, err
+	}
+	db.SetMaxOpenConns(1)
+	return &fileLock{db: db}, nil
+}
+
+// try takes the lock, or says with a nil release that another holds it.
+func (l *fileLock) try(ctx context.Context) (release func(), err error) {
+	if !l.mu.TryLock() {
+		return nil, nil
+	}
+	// Whoever holds the lock ends it by release alone: not when ctx does, while publish may still be at work.
+	tx, err := l.db.BeginTx(context.WithoutCancel(ctx), nil)
+	if err != nil {
+		l.mu.Unlock()
+		if isBusy(err) {
+			return nil, nil
+		}
+		return nil, fmt.Errorf("take the lock beside the database: %w", err)
+	}
+	return func() {
+		_ = tx.Rollback() // nothing was written; a lost connection has lost its lock
+		l.mu.Unlock()
+	}, nil
+}
+
+// wait takes the lock when its turn comes.
+func (l *fileLock) wait(ctx context.Context) (release func(), err error) {
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		if release, err = l.try(ctx); release != nil || err != nil {
+			return release, err
+		}
+		select {
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		case <-tick.C:
+		}
+	}
+}
+
+func (l *fileLock) close() error { return l.db.Close() }
+
+func isBusy(err error) bool {
+	var e *sqlite.Error
+	return errors.As(err, &e) && e.Code()&0xff == sqlite3.SQLITE_BUSY
+}
