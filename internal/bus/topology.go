@@ -1,0 +1,162 @@
+package bus
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/leadpact/leadpact/internal/event"
+)
+
+// Everything that stands on the server is written here and nowhere else: one stream per producer, one durable consumer per role,
+// producer and partition.
+
+// takes says whose events a role consumes, in the order in which a start-up log names them.
+func takes(role string) []string {
+	switch role {
+	case event.Scoring:
+		return []string{event.Ingest, event.Handoff}
+	case event.Handoff:
+		return []string{event.Scoring, event.Compliance}
+	case event.Compliance:
+		return []string{event.Ingest, event.Scoring, event.Handoff}
+	}
+	return nil
+}
+
+func producers() []string {
+	return []string{event.Ingest, event.Scoring, event.Handoff, event.Compliance}
+}
+
+// rolesOf is takes turned round: who must be registered before producer may say a word.
+func rolesOf(producer string) []string {
+	var out []string
+	for _, role := range producers() {
+		if slices.Contains(takes(role), producer) {
+			out = append(out, role)
+		}
+	}
+	return out
+}
+
+const (
+	agreementStream  = "LEADPACT_AGREEMENT"
+	agreementSubject = "leadpact.agreement"
+
+	// partitionsKey is where a stream remembers for how many partitions it was made.
+	partitionsKey = "leadpact_partitions"
+
+	// group is the one priority group of each consumer: its pinned member is the partition's owner.
+	group = "owner"
+
+	// duplicates spares the common retry a second copy. It is no promise: consumers deduplicate in their own transactions.
+	duplicates = 20 * time.Second
+
+	// An owner that is silent for pinnedTTL loses the partition. What it held comes again after ackWait, which is no longer
+	// than that, so that the next owner need not wait for it. A longer ackWait would leave the leads of a killed owner
+	// lying; slow work does not need it, for an owner renews both while it works.
+	pinnedTTL = 5 * time.Second
+	ackWait   = 5 * time.Second
+
+	// maxInHand bounds the messages of one partition that an owner holds, in memory and unacknowledged.
+	maxInHand = 512
+
+	maxPartitions = 256
+)
+
+func streamName(producer string) string {
+	switch producer {
+	case event.Ingest:
+		return "LEADPACT_INGEST"
+	case event.Scoring:
+		return "LEADPACT_SCORING"
+	case event.Handoff:
+		return "LEADPACT_HANDOFF"
+	case event.Compliance:
+		return "LEADPACT_COMPLIANCE"
+	}
+	return ""
+}
+
+func subject(producer string, partition int) string {
+	return "leadpact." + producer + "." + strconv.Itoa(partition)
+}
+
+func consumerName(role, producer string, partition int) string {
+	return fmt.Sprintf("%s-%s-%d", role, producer, partition)
+}
+
+// shutSubject is the one subject of a stream whose consumers do not all exist yet; nobody publishes to it. See Declare.
+func shutSubject(producer string) string { return "leadpact.shut." + producer }
+
+// stream describes a producer's stream. Its subjects are listed one by one, so that the server itself refuses a partition that
+// nobody consumes.
+func stream(producer string, partitions, replicas int, maxBytes int64) jetstream.StreamConfig {
+	cfg := jetstream.StreamConfig{
+		Name:        streamName(producer),
+		Description: "leadpact: events of " + producer,
+		Retention:   jetstream.InterestPolicy,
+		Discard:     jetstream.DiscardNew,
+		MaxBytes:    maxBytes,
+		MaxMsgs:     -1,
+		Storage:     jetstream.FileStorage,
+		Replicas:    replicas,
+		Duplicates:  duplicates,
+		Metadata:    map[string]string{partitionsKey: strconv.Itoa(partitions)},
+	}
+	for p := range partitions {
+		cfg.Subjects = append(cfg.Subjects, subject(producer, p))
+	}
+	return cfg
+}
+
+// consumer describes one role's durable consumer. Each message is acknowledged by itself: an acknowledgement of all up to one,
+// given by a new owner, would cover what a killed owner was sent and never applied.
+func consumer(role, producer string, partition int) jetstream.ConsumerConfig {
+	name := consumerName(role, producer, partition)
+	return jetstream.ConsumerConfig{
+		Durable:        name,
+		Name:           name,
+		FilterSubject:  subject(producer, partition),
+		DeliverPolicy:  jetstream.DeliverAllPolicy,
+		AckPolicy:      jetstream.AckExplicitPolicy,
+		AckWait:        ackWait,
+		MaxDeliver:     -1,
+		MaxAckPending:  maxInHand,
+		PriorityPolicy: jetstream.PriorityPolicyPinned,
+		PriorityGroups: []string{group},
+		PinnedTTL:      pinnedTTL,
+	}
+}
+
+// consumers lists every consumer of a producer's stream.
+func consumers(producer string, partitions int) []jetstream.ConsumerConfig {
+	var out []jetstream.ConsumerConfig
+	for _, role := range rolesOf(producer) {
+		for p := range partitions {
+			out = append(out, consumer(role, producer, p))
+		}
+	}
+	return out
+}
+
+// agreements describes the stream of agreement versions: kept for ever, so a new service learns all of them.
+func agreements(replicas int) jetstream.StreamConfig {
+	return jetstream.StreamConfig{
+		Name:        agreementStream,
+		Description: "leadpact: every version of the agreement",
+		Subjects:    []string{agreementSubject},
+		Retention:   jetstream.LimitsPolicy,
+		Discard:     jetstream.DiscardOld,
+		MaxBytes:    -1,
+		MaxMsgs:     -1,
+		Storage:     jetstream.FileStorage,
+		Replicas:    replicas,
+		Duplicates:  duplicates,
+		DenyDelete:  true,
+		DenyPurge:   true,
+	}
+}
