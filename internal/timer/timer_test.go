@@ -1,0 +1,463 @@
+package timer_test
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/leadpact/leadpact/internal/store"
+	"github.com/leadpact/leadpact/internal/timer"
+)
+
+// pass returns when d has passed in the bubble and everything that could run did.
+func pass(d time.Duration) {
+	time.Sleep(d)
+	synctest.Wait()
+}
+
+func names(looks []look) []string {
+	ids := make([]string, len(looks))
+	for i, l := range looks {
+		ids[i] = l.id
+	}
+	return ids
+}
+
+func TestFiresInOrderAndOnTime(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		m := newMemory()
+		running, stop := start(t, m.config("a"))
+		synctest.Wait()
+		if got := running.Owned(); !slices.Equal(got, []int{0}) {
+			t.Fatalf("owns %v", got)
+		}
+		var want []string
+		order := rand.New(rand.NewPCG(7, 7)).Perm(50)
+		for i := range order {
+			want = append(want, fmt.Sprintf("%02d", i))
+		}
+		for _, i := range order {
+			running.Arm(0, m.write(0, want[i], time.Duration(3+i)*time.Second/2))
+		}
+		if n := running.Armed(); n != 50 {
+			t.Fatalf("%d are armed", n)
+		}
+		pass(30 * time.Second)
+		looks := m.looks()
+		if got := names(looks); !slices.Equal(got, want) {
+			t.Fatalf("fired %v", got)
+		}
+		for _, l := range looks {
+			if l.late > time.Microsecond {
+				t.Errorf("%s was %v late", l.id, l.late)
+			}
+		}
+		if n, lag := running.Armed(), running.Lag(); n != 0 || lag > time.Microsecond {
+			t.Errorf("%d are armed at the end, lag %v", n, lag)
+		}
+		stop()
+		m.check(t)
+	})
+}
+
+// What nobody armed, because another process wrote it or this one died in between, is found by the sweep.
+func TestSweepFindsWhatWasNotArmed(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		m := newMemory()
+		m.write(0, "before the start", -time.Hour)
+		_, stop := start(t, m.config("a"))
+		pass(time.Second)
+		m.write(0, "due at once", 0)
+		m.write(0, "due beyond the next sweep", 90*time.Second)
+		pass(2 * time.Minute)
+		looks := m.looks()
+		if got := names(looks); !slices.Equal(got, []string{"before the start", "due at once", "due beyond the next sweep"}) {
+			t.Fatalf("fired %v", got)
+		}
+		if late := looks[1].late; late > time.Minute {
+			t.Errorf("the hidden one was %v late, more than a sweep", late)
+		}
+		if late := looks[2].late; late > time.Microsecond {
+			t.Errorf("what was due after the next sweep was %v late", late)
+		}
+		stop()
+		m.check(t)
+	})
+}
+
+func TestArmedLaterReplacesArmedEarlier(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		m := newMemory()
+		var calls atomic.Int32
+		c := m.config("a")
+		c.Fire = func(ctx context.Context, shard int, ids []string, now time.Time) error {
+			calls.Add(1)
+			return m.fire(ctx, shard, ids, now)
+		}
+		running, stop := start(t, c)
+		synctest.Wait()
+		for _, d := range []time.Duration{10 * time.Second, time.Hour, 30 * time.Second, 30 * time.Second} { // an hour is beyond the horizon
+			running.Arm(0, m.write(0, "moved", d))
+		}
+		pass(40 * time.Second)
+		if looks := m.looks(); len(looks) != 1 || calls.Load() != 1 || looks[0].late > time.Microsecond {
+			t.Fatalf("%d calls fired %v", calls.Load(), looks)
+		}
+		stop()
+		m.check(t)
+	})
+}
+
+// What the sweep read can be older than what was armed while it read.
+func TestSweepDoesNotUndoWhatIsArmedMeanwhile(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		m := newMemory()
+		running, stop := start(t, m.config("a"))
+		synctest.Wait()
+		pass(50 * time.Second)
+		m.write(0, "moved", 20*time.Second)
+		m.change(func() { m.read = func() { running.Arm(0, m.write(0, "moved", 30*time.Second)) } })
+		pass(10 * time.Second) // the sweep comes by
+		m.change(func() { m.read = nil })
+		pass(50 * time.Second)
+		if looks := m.looks(); len(looks) != 1 || looks[0].late > time.Microsecond {
+			t.Fatalf("fired %v", looks)
+		}
+		stop()
+		m.check(t)
+	})
+}
+
+// The store's clock decides, wherever it stands and however it is set.
+func TestClockThatIsSetNeverFiresEarly(t *testing.T) {
+	t.Parallel()
+	for _, skew := range []time.Duration{0, -3 * time.Hour, 3 * time.Hour, -700 * time.Millisecond} {
+		t.Run(skew.String(), func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				m := newMemory()
+				m.skew = skew
+				running, stop := start(t, m.config("a"))
+				synctest.Wait()
+				wake := m.write(0, "a", 20*time.Second)
+				running.Arm(0, wake)
+				pass(19 * time.Second)
+				m.change(func() { m.skew -= 10 * time.Second }) // set back: 11 seconds are left
+				pass(10 * time.Second)
+				if looks := m.looks(); len(looks) != 0 {
+					t.Fatalf("fired %v", looks)
+				}
+				pass(time.Second)
+				if looks := m.looks(); len(looks) != 1 || looks[0].late > time.Microsecond {
+					t.Fatalf("fired %v", looks)
+				}
+				running.Arm(0, m.write(0, "b", 5*time.Minute))
+				pass(10 * time.Second)
+				m.change(func() { m.skew += time.Hour }) // set forward, or this machine slept
+				pass(1100 * time.Millisecond)
+				if got := names(m.looks()); !slices.Equal(got, []string{"a", "b"}) {
+					t.Fatalf("fired %v within a second of the jump", got)
+				}
+				stop()
+				m.check(t)
+			})
+		})
+	}
+}
+
+// A shard whose Fire fails keeps what is due; the others do not notice.
+func TestFailingShardHoldsUpNoOther(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		m := newMemory()
+		c := m.config("a")
+		c.Shards = 2
+		var calls atomic.Int32
+		var well atomic.Bool
+		c.Fire = func(ctx context.Context, shard int, ids []string, now time.Time) error {
+			if shard == 0 && !well.Load() {
+				calls.Add(1)
+				return errAway
+			}
+			return m.fire(ctx, shard, ids, now)
+		}
+		running, stop := start(t, c)
+		synctest.Wait()
+		for i := range 10 {
+			running.Arm(0, m.write(0, fmt.Sprintf("sick %d", i), time.Second))
+			running.Arm(1, m.write(1, fmt.Sprintf("well %d", i), time.Second))
+		}
+		pass(2 * time.Minute)
+		for _, l := range m.looks() {
+			if l.shard != 1 || l.late > time.Microsecond {
+				t.Errorf("fired %v", l)
+			}
+		}
+		if n := len(m.looks()); n != 10 {
+			t.Fatalf("%d of 10 were fired in the shard that is well", n)
+		}
+		// Pauses grow to ten seconds, so each of the ten rows comes about two dozen times.
+		if n := calls.Load(); n > 300 {
+			t.Errorf("%d calls in two minutes", n)
+		}
+		if lag := running.Lag(); lag < time.Minute {
+			t.Errorf("the lag is %v while a shard fails for two minutes", lag)
+		}
+		well.Store(true)
+		pass(11 * time.Second)
+		if n := len(m.looks()); n != 20 {
+			t.Fatalf("%d of 20 were fired after the recovery", n)
+		}
+		stop()
+		m.check(t)
+	})
+}
+
+// One row that cannot be fired is found by halving and steps aside.
+func TestBrokenRowHoldsUpNobody(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		m := newMemory()
+		c := m.config("a")
+		c.Batch = 64
+		running, stop := start(t, c)
+		synctest.Wait()
+		m.broken["row 020"], m.broken["row 021"] = true, true
+		for i := range 200 {
+			running.Arm(0, m.write(0, fmt.Sprintf("row %03d", i), time.Second+time.Duration(i)*time.Microsecond))
+		}
+		pass(3 * time.Second)
+		if n := len(m.looks()); n != 198 {
+			t.Fatalf("%d of 198 were fired", n)
+		}
+		pass(2 * time.Minute) // and the sweep does not press
+		m.change(func() { clear(m.broken) })
+		pass(11 * time.Second)
+		if n := len(m.looks()); n != 200 {
+			t.Fatalf("%d of 200 were fired after the repair", n)
+		}
+		stop()
+		m.check(t)
+	})
+}
+
+// Fire may find that a row is not to be closed yet: as long as it is open and due, it is brought again.
+func TestWhatIsLeftOpenComesAgain(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		m := newMemory()
+		var calls atomic.Int32
+		c := m.config("a")
+		c.Fire = func(ctx context.Context, shard int, ids []string, now time.Time) error {
+			if calls.Add(1) < 3 {
+				return nil
+			}
+			return m.fire(ctx, shard, ids, now)
+		}
+		running, stop := start(t, c)
+		synctest.Wait()
+		running.Arm(0, m.write(0, "stubborn", time.Second))
+		pass(3 * time.Minute)
+		if looks := m.looks(); len(looks) != 1 || calls.Load() != 3 {
+			t.Fatalf("%d calls fired %v", calls.Load(), looks)
+		}
+		stop()
+		m.check(t)
+	})
+}
+
+func TestStoreThatIsAwayIsWaitedFor(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		m := newMemory()
+		running, stop := start(t, m.config("a"))
+		synctest.Wait()
+		running.Arm(0, m.write(0, "second", 40*time.Second), m.write(0, "first", 30*time.Second))
+		pass(10 * time.Second)
+		m.change(func() { m.away = errAway })
+		pass(5 * time.Minute)
+		m.change(func() { m.away = nil })
+		pass(2 * time.Second)
+		if got := names(m.looks()); !slices.Equal(got, []string{"first", "second"}) {
+			t.Fatalf("fired %v after the outage", got)
+		}
+		stop()
+		m.check(t)
+	})
+}
+
+// An owner that lost its lease, unknowingly or by the clock, fires nothing more in that shard.
+func TestLostLeaseStopsFiring(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		m := newMemory()
+		running, stop := start(t, m.config("a"))
+		synctest.Wait()
+		running.Arm(0, m.write(0, "soon", time.Minute))
+		m.change(func() { m.leases[0] = lease{"b", 2, m.now().Add(time.Hour)} })
+		pass(2 * time.Minute)
+		if looks, owned := m.looks(), running.Owned(); len(looks) != 0 || len(owned) != 0 || running.Armed() != 0 {
+			t.Fatalf("fired %v, owns %v, %d armed", looks, owned, running.Armed())
+		}
+		running.Arm(0, store.Wake{At: m.now(), ID: "soon"})
+		pass(time.Minute)
+		if looks := m.looks(); len(looks) != 0 {
+			t.Fatalf("fired %v in another's shard", looks)
+		}
+		m.change(func() { m.leases[0] = lease{"b", 2, m.now()} })
+		pass(10 * time.Second)
+		if got := names(m.looks()); !slices.Equal(got, []string{"soon"}) {
+			t.Fatalf("fired %v after the lease ran out", got)
+		}
+		stop()
+		m.check(t)
+	})
+}
+
+// A Fire that hangs is cut off when the lease ends: from then on another may own the shard.
+func TestHangingFireEndsWithTheLease(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		m := newMemory()
+		c := m.config("a")
+		var hung atomic.Int64
+		c.Fire = func(ctx context.Context, shard int, ids []string, now time.Time) error {
+			if hung.Load() > 0 {
+				return m.fire(ctx, shard, ids, now)
+			}
+			began := time.Now()
+			<-ctx.Done()
+			hung.Store(int64(time.Since(began)))
+			return ctx.Err()
+		}
+		running, stop := start(t, c)
+		synctest.Wait()
+		running.Arm(0, m.write(0, "a", time.Second))
+		pass(time.Minute)
+		if looks := m.looks(); time.Duration(hung.Load()) > 15*time.Second || len(looks) != 1 {
+			t.Fatalf("hung for %v, fired %v", time.Duration(hung.Load()), looks)
+		}
+		stop()
+		m.check(t)
+	})
+}
+
+// A stop gives the shards back at once; a replica that dies keeps them for its lease.
+func TestShardsPassOn(t *testing.T) {
+	t.Parallel()
+	for _, killed := range []bool{false, true} {
+		t.Run(fmt.Sprintf("killed %v", killed), func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				m := newMemory()
+				first, stopFirst := start(t, m.config("a"))
+				synctest.Wait()
+				second, stopSecond := start(t, m.config("b"))
+				synctest.Wait()
+				first.Arm(0, m.write(0, "row", 2*time.Second))
+				if len(first.Owned()) != 1 || len(second.Owned()) != 0 {
+					t.Fatalf("the owners are %v and %v", first.Owned(), second.Owned())
+				}
+				if killed {
+					m.change(func() { m.away = errAway })
+				}
+				stopFirst()
+				m.change(func() { m.away = nil })
+				most := 6 * time.Second // the second asks every third of the lease
+				if killed {
+					most += 15 * time.Second
+				}
+				pass(most)
+				looks := m.looks()
+				if len(second.Owned()) != 1 || len(looks) != 1 {
+					t.Fatalf("after %v the second owns %v and fired %v", most, second.Owned(), looks)
+				}
+				if killed && looks[0].late < 5*time.Second {
+					t.Errorf("the dead one's shard was taken before its lease ran out")
+				}
+				stopSecond()
+				m.check(t)
+			})
+		})
+	}
+}
+
+// More than one sweep holds in memory.
+func TestLongBacklogFiresInOrder(t *testing.T) {
+	t.Parallel()
+	const rows = 150_000
+	began := time.Unix(1_800_000_000, 0).UTC()
+	s := &backlog{now: began.Add(time.Hour), done: make(chan struct{})}
+	for i := range rows {
+		s.wakes = append(s.wakes, store.Wake{At: began.Add(time.Duration(i/3) * time.Millisecond), ID: fmt.Sprintf("row %06d", i)})
+	}
+	running, stop := start(t, timer.Config{Name: "clocks", Shards: 1, Owner: "a", Store: s, Fire: s.fire,
+		Logger: slog.New(slog.DiscardHandler)})
+	<-s.done
+	if n := running.Armed(); n != 0 {
+		t.Errorf("%d are armed at the end", n)
+	}
+	stop()
+	for i, id := range s.fired {
+		if want := s.wakes[i].ID; id != want {
+			t.Fatalf("%s was fired in the place of %s", id, want)
+		}
+	}
+}
+
+// backlog is a store whose rows are all overdue.
+type backlog struct {
+	now   time.Time
+	wakes []store.Wake
+	fired []string
+	done  chan struct{}
+}
+
+func (b *backlog) Now(context.Context) (time.Time, error) { return b.now, nil }
+
+func (b *backlog) Acquire(context.Context, string, int, string, time.Duration) (bool, int64, error) {
+	return true, 1, nil
+}
+
+func (b *backlog) Release(context.Context, string, int, string) error { return nil }
+
+func (b *backlog) WakesUntil(_ context.Context, _ int, _ time.Time, after store.Wake, limit int) ([]store.Wake, error) {
+	i, found := slices.BinarySearchFunc(b.wakes, after, compare)
+	if found {
+		i++
+	}
+	i = max(i, len(b.fired)) // what was fired is closed
+	return b.wakes[i:min(i+limit, len(b.wakes))], nil
+}
+
+func (b *backlog) fire(_ context.Context, _ int, ids []string, _ time.Time) error {
+	b.fired = append(b.fired, ids...)
+	if len(b.fired) == len(b.wakes) {
+		close(b.done)
+	}
+	return nil
+}
+
+func TestConfigIsChecked(t *testing.T) {
+	t.Parallel()
+	_, err := timer.New(timer.Config{Batch: -1, Horizon: time.Second, Sweep: time.Second, LeaseTTL: -1})
+	if err == nil {
+		t.Fatal("an empty config was taken")
+	}
+	for _, fault := range []string{"Name", "Shards", "Owner", "Store", "Fire", "Batch", "Horizon", "LeaseTTL"} {
+		if !strings.Contains(err.Error(), fault) {
+			t.Errorf("%q does not name %s", err, fault)
+		}
+	}
+}
