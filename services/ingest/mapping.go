@@ -1,0 +1,356 @@
+package ingest
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"google.golang.org/protobuf/proto"
+
+	"github.com/leadpact/leadpact/internal/agreement"
+	"github.com/leadpact/leadpact/internal/event"
+	"github.com/leadpact/leadpact/internal/lead"
+	eventv1 "github.com/leadpact/leadpact/proto/leadpact/event/v1"
+)
+
+// Bounds on what one event may carry.
+const (
+	maxText   = 4096
+	maxID     = 256
+	maxEvents = 1000
+)
+
+// kinds of outcome that a source may report.
+var outcomes = []string{"accepted", "attempt", "reached", "qualified", "won", "lost"}
+
+// generic is where a generic JSON body has each thing.
+var generic = agreement.Mapping{
+	Events: "events", ID: "id", Kind: "type", OccurredAt: "occurred_at", Email: "email", ExternalID: "external_id",
+	Name: "name", Phone: "phone", Channel: "channel", Rep: "rep", Reason: "reason",
+}
+
+// mapper turns one verified body of a source into lead events.
+type mapper struct {
+	source agreement.Source
+	paths  agreement.Mapping
+	fields []agreement.Field
+	types  map[string]agreement.FieldType
+}
+
+func newMapper(a *agreement.Agreement, s agreement.Source) *mapper {
+	m := &mapper{source: s, paths: overlay(generic, s.Map), fields: a.Fields, types: map[string]agreement.FieldType{}}
+	for _, f := range a.Fields {
+		m.types[f.Name] = f.Type
+	}
+	return m
+}
+
+// overlay takes the paths of over where it has them.
+func overlay(base, over agreement.Mapping) agreement.Mapping {
+	pick := func(dst *string, src string) {
+		if src != "" {
+			*dst = src
+		}
+	}
+	pick(&base.Events, over.Events)
+	pick(&base.ID, over.ID)
+	pick(&base.Kind, over.Kind)
+	pick(&base.OccurredAt, over.OccurredAt)
+	pick(&base.Email, over.Email)
+	pick(&base.ExternalID, over.ExternalID)
+	pick(&base.Name, over.Name)
+	pick(&base.Phone, over.Phone)
+	pick(&base.Channel, over.Channel)
+	pick(&base.Rep, over.Rep)
+	pick(&base.Reason, over.Reason)
+	base.Fields, base.Outcomes = over.Fields, over.Outcomes
+	return base
+}
+
+// mapped is what a body held, in its order.
+type mapped struct {
+	events  []*eventv1.Event
+	refused []Refusal
+}
+
+// events maps a body. An error is about the body as a whole; what is wrong with one event of a batch stands in refused.
+func (m *mapper) events(body []byte, webhookID string, now time.Time) (mapped, error) {
+	root, err := parse(body)
+	if err != nil {
+		return mapped{}, err
+	}
+	list, batch, err := m.split(root)
+	if err != nil {
+		return mapped{}, err
+	}
+	var out mapped
+	sum := sha256.Sum256(append([]byte(m.source.Name+"\n"), body...))
+	for i, n := range list {
+		fallback := hex.EncodeToString(sum[:])
+		if batch {
+			fallback += ":" + strconv.Itoa(i)
+		}
+		id := webhookID
+		e, err := m.event(n, id, fallback, now)
+		if err != nil {
+			out.refused = append(out.refused, Refusal{Index: i, ID: e.GetId(), Type: typeEvent, Detail: err.Error()})
+			continue
+		}
+		out.events = append(out.events, e)
+	}
+	return out, nil
+}
+
+// split finds the events of a body: an array, an array under the events path, or the one object that it is.
+func (m *mapper) split(root node) (list []node, batch bool, err error) {
+	switch v := root.(type) {
+	case array:
+		list, batch = v, true
+	case object:
+		if n, ok := at(v, m.paths.Events); ok && m.source.Format == agreement.JSON {
+			a, isArray := n.(array)
+			if !isArray {
+				return nil, false, fmt.Errorf("%q is not an array of events", m.paths.Events)
+			}
+			list, batch = a, true
+			break
+		}
+		list = []node{v}
+	default:
+		return nil, false, errors.New("the body is neither an object nor an array of objects")
+	}
+	if len(list) == 0 {
+		return nil, batch, errors.New("the body holds no events")
+	}
+	if len(list) > maxEvents {
+		return nil, batch, fmt.Errorf("the body holds %d events, at most %d are taken at once", len(list), maxEvents)
+	}
+	if batch && m.source.Format == agreement.StandardWebhooks {
+		return nil, batch, errors.New("a Standard Webhooks body is one object with type, timestamp and data")
+	}
+	return list, batch, nil
+}
+
+// event maps one element. The event that comes with an error holds no more than its id.
+func (m *mapper) event(n node, id, fallback string, now time.Time) (*eventv1.Event, error) {
+	e := &eventv1.Event{Source: m.source.Name, RecordedAt: event.Micros(now), Mode: eventv1.Mode_MODE_LIVE}
+	o, ok := n.(object)
+	if !ok {
+		return e, errors.New("the event is not an object")
+	}
+	data := node(o)
+	paths := m.paths
+	r := reader{}
+	var kind, when string
+	if m.source.Format == agreement.StandardWebhooks {
+		kind, when = r.text(o, "type", maxID), r.text(o, "timestamp", maxID)
+		if d, ok := at(o, "data"); ok {
+			data = d
+		}
+		if when == "" {
+			when = r.text(data, paths.OccurredAt, maxID)
+		}
+	} else {
+		kind, when = r.text(data, paths.Kind, maxID), r.text(data, paths.OccurredAt, maxID)
+	}
+	if id == "" {
+		id = r.text(data, paths.ID, maxID)
+	}
+	if id == "" {
+		id = fallback
+	}
+	e.Id = id
+
+	lr := &eventv1.LeadReceived{
+		Kind: kind, Email: r.text(data, paths.Email, 320), ExternalId: r.text(data, paths.ExternalID, maxID),
+		Name: r.text(data, paths.Name, maxText), Phone: r.text(data, paths.Phone, 64), Channel: r.text(data, paths.Channel, maxID),
+	}
+	if lr.GetChannel() == "" {
+		lr.Channel = m.source.Channel
+	}
+	if err := m.fill(lr, data); err != nil {
+		r.fail(err)
+	}
+	m.outcome(&r, lr, data)
+	m.mode(&r, e, o)
+	e.OccurredAt = occurred(&r, when, now)
+	if r.err == nil && len(identifiers(m.source.Name, lr)) == 0 {
+		r.fail(fmt.Errorf("the event names nobody: %q is no e-mail address and %q is empty", paths.Email, paths.ExternalID))
+	}
+	if r.err != nil {
+		return &eventv1.Event{Id: e.GetId()}, r.err
+	}
+	if when == "" {
+		lr.ContentHash = contentHash(lr, 0)
+	} else {
+		lr.ContentHash = contentHash(lr, e.GetOccurredAt())
+	}
+	e.Body = &eventv1.Event_LeadReceived{LeadReceived: lr}
+	return e, nil
+}
+
+// identifiers name the person of an event, the strongest first.
+func identifiers(source string, lr *eventv1.LeadReceived) []string {
+	return lead.Identify(source, lr.GetEmail(), lr.GetExternalId())
+}
+
+// fill takes the declared fields: from their mapped paths, else from "fields.NAME", else from "NAME". What the agreement does
+// not declare is dropped.
+func (m *mapper) fill(lr *eventv1.LeadReceived, data node) error {
+	for _, f := range m.fields {
+		n, ok := node(nil), false
+		if p, mappedTo := m.paths.Fields[f.Name]; mappedTo {
+			n, ok = at(data, p)
+		} else if n, ok = at(data, "fields."+f.Name); !ok {
+			n, ok = at(data, f.Name)
+		}
+		if !ok {
+			continue
+		}
+		v, err := typed(f.Type, n)
+		if err != nil {
+			return fmt.Errorf("field %q: %w", f.Name, err)
+		}
+		if v == nil {
+			continue
+		}
+		if lr.Fields == nil {
+			lr.Fields = map[string]*eventv1.Value{}
+		}
+		lr.Fields[f.Name] = v
+	}
+	return nil
+}
+
+// typed reads a scalar as the field's type; an empty text is no knowledge and gives nil.
+func typed(t agreement.FieldType, n node) (*eventv1.Value, error) {
+	s, ok := textOf(n)
+	if !ok {
+		return nil, errors.New("neither text, number nor true/false")
+	}
+	if s == "" {
+		return nil, nil //nolint:nilnil // nothing was said
+	}
+	switch t {
+	case agreement.Number:
+		f, err := strconv.ParseFloat(s, 64)
+		if err != nil || f != f || f > 1e300 || f < -1e300 {
+			return nil, errors.New("not a number")
+		}
+		return &eventv1.Value{Kind: &eventv1.Value_Number{Number: f}}, nil
+	case agreement.Flag:
+		b, err := strconv.ParseBool(strings.ToLower(s))
+		if err != nil {
+			return nil, errors.New("neither true nor false")
+		}
+		return &eventv1.Value{Kind: &eventv1.Value_Flag{Flag: b}}, nil
+	case agreement.Text:
+	}
+	if len(s) > maxText {
+		return nil, fmt.Errorf("longer than %d bytes", maxText)
+	}
+	return &eventv1.Value{Kind: &eventv1.Value_Text{Text: s}}, nil
+}
+
+// outcome reads what sales did: an object under "outcome", or a kind that the source's mapping calls an outcome.
+func (m *mapper) outcome(r *reader, lr *eventv1.LeadReceived, data node) {
+	kind := m.paths.Outcomes[lr.GetKind()]
+	from := data
+	if o, ok := at(data, "outcome"); ok && kind == "" {
+		if s, isText := o.(string); isText {
+			kind = s
+		} else {
+			kind, from = r.text(o, "kind", maxID), o
+		}
+	}
+	if kind == "" {
+		return
+	}
+	if !slices.Contains(outcomes, kind) {
+		r.fail(fmt.Errorf("the outcome is none of %s", strings.Join(outcomes, ", ")))
+		return
+	}
+	lr.Outcome = &eventv1.Outcome{Kind: kind, Rep: r.text(from, m.paths.Rep, maxID), Reason: r.text(from, m.paths.Reason, maxText)}
+}
+
+// mode is history when the event says so and the agreement lets the source.
+func (m *mapper) mode(r *reader, e *eventv1.Event, o object) {
+	switch s := r.text(o, "mode", 16); s {
+	case "", "live":
+	case "history":
+		if !m.source.History {
+			r.fail(errors.New("the agreement does not let this source send history: set history: true on it"))
+			return
+		}
+		e.Mode = eventv1.Mode_MODE_HISTORY
+	default:
+		r.fail(errors.New(`mode is neither "live" nor "history"`))
+	}
+}
+
+// occurred reads RFC 3339, or seconds or milliseconds since 1970; nothing means now.
+func occurred(r *reader, s string, now time.Time) int64 {
+	if s == "" {
+		return event.Micros(now)
+	}
+	t, err := time.Parse(time.RFC3339Nano, s)
+	if err != nil {
+		n, numErr := strconv.ParseInt(s, 10, 64)
+		switch {
+		case numErr != nil:
+			r.fail(errors.New("occurred_at is neither RFC 3339 (2026-01-31T09:00:00Z) nor seconds or milliseconds since 1970"))
+			return 0
+		case n > 1e11 || n < -1e11:
+			t = time.UnixMilli(n)
+		default:
+			t = time.Unix(n, 0)
+		}
+	}
+	if y := t.UTC().Year(); y < 1970 || y > 2200 {
+		r.fail(errors.New("occurred_at lies before 1970 or after 2200"))
+		return 0
+	}
+	return event.Micros(t)
+}
+
+// reader takes texts from a tree and keeps the first error.
+type reader struct{ err error }
+
+func (r *reader) fail(err error) {
+	if r.err == nil {
+		r.err = err
+	}
+}
+
+func (r *reader) text(n node, path string, limit int) string {
+	v, ok := at(n, path)
+	if !ok {
+		return ""
+	}
+	s, ok := textOf(v)
+	if !ok {
+		r.fail(fmt.Errorf("%q is neither text, number nor true/false", path))
+		return ""
+	}
+	if len(s) > limit || !utf8.ValidString(s) {
+		r.fail(fmt.Errorf("%q is longer than %d bytes", path, limit))
+		return ""
+	}
+	return s
+}
+
+// contentHash covers what the event says, not when it was taken in: a repeat has the same hash.
+func contentHash(lr *eventv1.LeadReceived, occurredAt int64) []byte {
+	data, err := proto.MarshalOptions{Deterministic: true}.Marshal(lr)
+	if err != nil {
+		return nil // cannot happen: every text was checked to be valid UTF-8
+	}
+	sum := sha256.Sum256(strconv.AppendInt(data, occurredAt, 10))
+	return sum[:]
+}

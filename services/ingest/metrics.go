@@ -1,0 +1,26 @@
+package ingest
+
+import "github.com/prometheus/client_golang/prometheus"
+
+type metrics struct {
+	requests *prometheus.CounterVec
+	seconds  prometheus.Histogram
+	events   *prometheus.CounterVec
+}
+
+func newMetrics(r prometheus.Registerer) *metrics {
+	m := &metrics{
+		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "leadpact_ingest_requests_total", Help: "Webhook requests by source and status code; sources that the agreement does not name count as \"unknown\".",
+		}, []string{"source", "code"}),
+		seconds: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name: "leadpact_ingest_request_duration_seconds", Help: "From the request's first byte read to the answer.",
+			Buckets: []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5}, NativeHistogramBucketFactor: 1.1, NativeHistogramMaxBucketNumber: 160,
+		}),
+		events: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "leadpact_ingest_events_total", Help: "Events in webhook bodies by source and result: accepted, refused, unavailable.",
+		}, []string{"source", "result"}),
+	}
+	r.MustRegister(m.requests, m.seconds, m.events)
+	return m
+}

@@ -1,0 +1,63 @@
+package ingest
+
+import (
+	"encoding/json"
+	"net/http"
+	"strconv"
+	"time"
+)
+
+// Problem is a refusal as RFC 9457 writes it. Type is stable; Detail says what to do and repeats nothing of the body.
+type Problem struct {
+	Type   string    `json:"type"`
+	Title  string    `json:"title"`
+	Status int       `json:"status"`
+	Detail string    `json:"detail,omitempty"`
+	Events []Refusal `json:"refused,omitempty"`
+
+	retryAfter time.Duration
+}
+
+// Refusal is one event of a batch that was not taken.
+type Refusal struct {
+	Index  int    `json:"index"`
+	ID     string `json:"id,omitempty"`
+	Type   string `json:"type"`
+	Detail string `json:"detail"`
+}
+
+// The problem types, each a path that the documentation explains.
+const (
+	typeUnknownSource = "/problems/unknown-source"
+	typeMethod        = "/problems/method"
+	typeMediaType     = "/problems/media-type"
+	typeTooLarge      = "/problems/too-large"
+	typeTimeout       = "/problems/slow-body"
+	typeSignature     = "/problems/signature"
+	typeBody          = "/problems/body"
+	typeEvent         = "/problems/event"
+	typeUnavailable   = "/problems/unavailable"
+	typeSource        = "/problems/source-setup"
+)
+
+func (p *Problem) write(w http.ResponseWriter) {
+	h := w.Header()
+	h.Set("Content-Type", "application/problem+json")
+	h.Set("Cache-Control", "no-store")
+	if p.retryAfter > 0 {
+		h.Set("Retry-After", strconv.Itoa(max(1, int(p.retryAfter/time.Second))))
+	}
+	w.WriteHeader(p.Status)
+	_ = json.NewEncoder(w).Encode(p) // the sender may have gone; nothing is owed to him then
+}
+
+func unavailable(detail string) *Problem {
+	return &Problem{
+		Type: typeUnavailable, Title: "Not accepted for now", Status: http.StatusServiceUnavailable,
+		Detail: detail + "; nothing is lost if you send the same request again", retryAfter: 2 * time.Second,
+	}
+}
+
+func unsigned(detail string) *Problem {
+	return &Problem{Type: typeSignature, Title: "Signature not valid", Status: http.StatusUnauthorized, Detail: detail}
+}
