@@ -1,0 +1,104 @@
+package scoring
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/leadpact/leadpact/internal/bus"
+	"github.com/leadpact/leadpact/internal/event"
+	"github.com/leadpact/leadpact/internal/store"
+	eventv1 "github.com/leadpact/leadpact/proto/leadpact/event/v1"
+	"github.com/leadpact/leadpact/services/scoring/score"
+)
+
+// largestMessage is how many bytes of events are packed at most before another message begins: half of what a NATS server takes
+// by default.
+const largestMessage = 512 << 10
+
+// Apply takes in lead.received and lead.activity; other types are passed over. It is Permanent when an event can never become a
+// fact: it names no person, or lacks what every event must say.
+func (s *Service) Apply(ctx context.Context, _ int, events []*eventv1.Event) error {
+	began := time.Now()
+	var in []incoming
+	for _, e := range events {
+		one, ok, err := read(e)
+		if err != nil {
+			return bus.Permanent(fmt.Errorf("take in event %q of %q: %w", e.GetId(), e.GetSource(), err))
+		}
+		if ok {
+			in = append(in, one)
+		}
+	}
+	if len(in) == 0 {
+		return nil
+	}
+	now, err := s.store.Now(ctx)
+	if err != nil {
+		return fmt.Errorf("take in %d facts: %w", len(in), err)
+	}
+	a, ok := s.agreements.At(now)
+	if !ok {
+		return errors.New("take in facts: no agreement is active yet; they wait until one is activated")
+	}
+	var done *batch
+	err = s.store.Update(ctx, func(ctx context.Context, tx store.ScoringTx) error {
+		// Update may run this again after a conflict: everything a run makes hangs on its own batch.
+		done = &batch{
+			tx: tx, now: now, agreement: a, terms: score.NewTerms(a), key: s.key,
+			leads: map[string]*known{}, pending: map[store.FactKey]bool{},
+		}
+		if err := done.apply(ctx, in); err != nil {
+			return err
+		}
+		return s.enqueue(ctx, tx, done.events)
+	})
+	if err != nil {
+		return fmt.Errorf("take in %d facts: %w", len(in), err)
+	}
+	s.account(done)
+	s.metrics.batch.Observe(time.Since(began).Seconds())
+	return nil
+}
+
+// enqueue packs events into messages that a server takes.
+func (s *Service) enqueue(ctx context.Context, tx store.ScoringTx, events []*eventv1.Event) error {
+	var out []store.Message
+	for len(events) > 0 {
+		n, size := 0, 0
+		for n < len(events) && (n == 0 || size+eventSize(events[n]) <= largestMessage) {
+			size += eventSize(events[n])
+			n++
+		}
+		packed, err := event.Pack(events[:n], s.partitions)
+		if err != nil {
+			return err
+		}
+		for _, m := range packed {
+			out = append(out, store.Message{Partition: m.Partition, Data: m.Data})
+		}
+		events = events[n:]
+	}
+	if len(out) == 0 {
+		return nil
+	}
+	return tx.Enqueue(ctx, out)
+}
+
+// account counts and tells what a committed batch did.
+func (s *Service) account(b *batch) {
+	s.metrics.declare(b.agreement)
+	for _, r := range b.results {
+		s.metrics.facts.WithLabelValues(r.result).Inc()
+		if r.result == conflict {
+			s.log.Warn("a known event came with other content; the first one stands", "source", r.key.Source, "event", r.key.ID)
+		}
+	}
+	for _, t := range b.transitions {
+		s.metrics.decisions.WithLabelValues(t.To).Inc()
+	}
+	if len(b.events) > 0 {
+		s.kick()
+	}
+}
