@@ -1,0 +1,131 @@
+package handoff
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"sync"
+	"time"
+
+	"github.com/leadpact/leadpact/internal/calendar"
+	"github.com/leadpact/leadpact/internal/store"
+	"github.com/leadpact/leadpact/services/handoff/clock"
+)
+
+// horizon is how many years a calendar is compiled for: a promise that began on the last day of the first still sees nine.
+const horizon = 10
+
+// hours are compiled calendars, one for each file, name and year in which promises begin.
+type hours struct {
+	mu    sync.Mutex
+	ready map[hoursKey]*calendar.Calendar
+}
+
+type hoursKey struct {
+	owner, name string
+	year        int
+}
+
+// compiled returns the calendar that a promise that starts at that instant runs on.
+func (h *hours) compiled(owner string, spec calendar.Spec, start time.Time) (*calendar.Calendar, error) {
+	key := hoursKey{owner: owner, name: spec.Name, year: start.UTC().Year()}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if c, ok := h.ready[key]; ok {
+		return c, nil
+	}
+	from := time.Date(key.year, 1, 1, 0, 0, 0, 0, time.UTC)
+	c, err := calendar.Compile(spec, from, from.AddDate(horizon, 0, 0))
+	if err != nil {
+		return nil, err
+	}
+	if h.ready == nil || len(h.ready) > 1000 { // old rosters' calendars are not needed again
+		h.ready = make(map[hoursKey]*calendar.Calendar)
+	}
+	h.ready[key] = c
+	return c, nil
+}
+
+// moveClocks computes every running clock anew under the present roster and zone data. A clock whose due time changes is cancelled
+// as hours_changed and goes on as another with the same start, so that who adds up the events sees each deadline that was in
+// force. Doing it twice changes nothing, so each replica does it at its start and at each new roster.
+func (s *Service) moveClocks(ctx context.Context) error {
+	far := time.UnixMicro(math.MaxInt64 / 2).UTC()
+	for shard := range s.cfg.Shards {
+		var after store.Wake
+		for {
+			wakes, err := s.store.WakesUntil(ctx, shard, far, after, queueBatch)
+			if err != nil {
+				return err
+			}
+			if len(wakes) == 0 {
+				break
+			}
+			after = wakes[len(wakes)-1]
+			if err := s.moveBatch(ctx, wakes); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (s *Service) moveBatch(ctx context.Context, wakes []store.Wake) error {
+	var n need
+	for _, w := range wakes {
+		n.leads = append(n.leads, leadOf(w.ID))
+	}
+	now, err := s.store.Now(ctx)
+	if err != nil {
+		return err
+	}
+	var lines []string
+	err = s.update(ctx, now, n, func(_ context.Context, _ store.HandoffTx, d *desk) error {
+		lines = lines[:0]
+		for _, f := range d.order {
+			for _, r := range f.clocks {
+				line, err := d.move(f, r)
+				if err != nil {
+					return err
+				}
+				if line != "" {
+					lines = append(lines, line)
+				}
+			}
+		}
+		return nil
+	})
+	for _, line := range lines {
+		if err == nil {
+			s.cfg.Log.InfoContext(ctx, "a running clock was computed anew", "audit", true, "clock", line)
+		}
+	}
+	return err
+}
+
+// move replaces one clock whose hours have changed, and returns the line of the audit.
+func (d *desk) move(f *file, r *running) (string, error) {
+	version, err := d.version(r.Agreement)
+	if err != nil {
+		return "", err
+	}
+	promise, err := promiseOf(version, r.ClockRow)
+	if err != nil {
+		return "", err
+	}
+	hours, name, err := d.calendar(version, promise, r.Rep, r.StartedAt)
+	if err != nil {
+		return "", err
+	}
+	after, changed, err := clock.Move(promise, hours, state(r.ClockRow), d.now)
+	if err != nil || !changed {
+		return "", err
+	}
+	row := r.ClockRow
+	row.ID = fmt.Sprintf("%s~%d", r.ID, d.roster.version)
+	row.Calendar, row.TZData = name, calendar.TZDataVersion()
+	apply(&row, after)
+	d.cancelClock(f, r, moved, d.now)
+	d.addClock(f, row)
+	return fmt.Sprintf("%s due %s, now %s due %s", r.ID, r.DueAt.Format(time.RFC3339Nano), row.ID, row.DueAt.Format(time.RFC3339Nano)), nil
+}

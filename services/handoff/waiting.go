@@ -1,0 +1,83 @@
+package handoff
+
+import (
+	"context"
+	"time"
+
+	"github.com/leadpact/leadpact/internal/store"
+)
+
+const (
+	// queueLimit bounds how many waiting handoffs one look sees, and queueBatch how many a transaction tries.
+	queueLimit = 10_000
+	queueBatch = 100
+)
+
+// RunWaiting hands off what waits for a rep, the longest waiting first: at once when a rep has room again or the roster has
+// changed, and every Poll, because absences end by themselves. It also takes up new versions of the roster. It returns when ctx
+// ends; an error is logged and tried again.
+func (s *Service) RunWaiting(ctx context.Context) error {
+	tick := time.NewTicker(s.cfg.Poll)
+	defer tick.Stop()
+	known := "" // the roster and zone data that the running clocks were computed for
+	for {
+		err := s.people.refresh(ctx)
+		if roster := s.people.now().Hash; err == nil && roster != known {
+			if err = s.moveClocks(ctx); err == nil {
+				known = roster
+			}
+		}
+		if err == nil {
+			err = s.handWaiting(ctx)
+		}
+		if err != nil && ctx.Err() == nil {
+			s.cfg.Log.ErrorContext(ctx, "waiting handoffs were not tried", "error", err)
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-s.again:
+		case <-tick.C:
+		}
+	}
+}
+
+// handWaiting tries every waiting handoff once.
+func (s *Service) handWaiting(ctx context.Context) error {
+	keys, err := s.store.WaitingHandoffs(ctx, queueLimit)
+	if err != nil {
+		return err
+	}
+	for len(keys) > 0 {
+		batch := keys[:min(queueBatch, len(keys))]
+		keys = keys[len(batch):]
+		n := need{}
+		for _, k := range batch {
+			n.leads = append(n.leads, k.Lead)
+		}
+		now, err := s.store.Now(ctx)
+		if err != nil {
+			return err
+		}
+		err = s.update(ctx, now, n, func(_ context.Context, _ store.HandoffTx, d *desk) error {
+			for _, k := range batch {
+				f := d.files[k.Lead]
+				if f == nil || f.handoff.State != store.HandoffWaiting {
+					continue
+				}
+				// Its own clock may have fallen due before a rep was free.
+				if err := d.settle([]*file{f}, now); err != nil {
+					return err
+				}
+				if err := d.hand(f); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
