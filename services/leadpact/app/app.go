@@ -1,0 +1,300 @@
+// Package app wires the roles together: it opens stores and bus, builds the services, binds the doors, runs everything, and takes
+// it down in the opposite order. Tests and the demonstration run the same App as the program.
+package app
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"golang.org/x/sync/errgroup"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/health"
+	healthv1 "google.golang.org/grpc/health/grpc_health_v1"
+
+	"github.com/leadpact/leadpact/internal/bus"
+	"github.com/leadpact/leadpact/internal/bus/embedded"
+
+	"github.com/leadpact/leadpact/internal/identity"
+	"github.com/leadpact/leadpact/internal/store"
+	eventv1 "github.com/leadpact/leadpact/proto/leadpact/event/v1"
+)
+
+// stopEach is how long one part may take to stop.
+const stopEach = 5 * time.Second
+
+// runner is one part that runs until its context ends. An error stops the process: a dead part must not hide behind live ones.
+type runner struct {
+	name string
+	run  func(context.Context) error
+}
+
+// App is one process.
+type App struct {
+	cfg      Config
+	logger   *slog.Logger
+	registry *prometheus.Registry
+	tokens   *identity.Tokens
+	issued   map[string]string
+	bus      *bus.Bus
+	versions *versions
+	owner    string
+
+	checks   []check
+	draining atomic.Bool
+	// workers take work in; relays carry out what they wrote, so they stop after them.
+	workers, relays []runner
+	hooks           http.Handler
+	// activate runs once the parts run.
+	activate func(context.Context) error
+
+	httpListener, grpcListener net.Listener
+	http                       *http.Server
+	grpc                       *grpc.Server
+	health                     *health.Server
+	down                       teardown
+}
+
+// New opens and binds everything; nothing runs yet. On an error what was opened is closed again.
+func New(ctx context.Context, cfg Config) (*App, error) {
+	if err := cfg.complete(); err != nil {
+		return nil, err
+	}
+	a := &App{
+		cfg: cfg, logger: cfg.Logger, registry: newRegistry(cfg.Version), owner: replicaName(), issued: map[string]string{},
+		down: teardown{logger: cfg.Logger},
+	}
+	if err := a.open(ctx); err != nil {
+		return nil, errors.Join(err, a.down.run(context.WithoutCancel(ctx), stopEach))
+	}
+	return a, nil
+}
+
+func (a *App) open(ctx context.Context) error {
+	if a.cfg.embedded() {
+		if err := os.MkdirAll(a.cfg.Data, 0o700); err != nil {
+			return fmt.Errorf("make the data folder: %w", err)
+		}
+	}
+	if err := a.openTokens(); err != nil {
+		return err
+	}
+	if err := a.openBus(ctx); err != nil {
+		return err
+	}
+	s, err := OpenStores(ctx, a.cfg.Data, a.cfg.Database, a.cfg.Roles, Work)
+	if err != nil {
+		return err
+	}
+	a.down.push("stores", func(context.Context) error { return s.Close() })
+	var kept []store.Agreements
+	for _, b := range s.named() {
+		kept = append(kept, b)
+	}
+	a.versions = newVersions(a.logger, kept...)
+	if err := a.versions.load(ctx); err != nil {
+		return err
+	}
+	a.workers = append(a.workers, runner{"agreements", func(ctx context.Context) error {
+		return a.bus.WatchAgreements(ctx, func(e *eventv1.Event) error { return a.versions.take(ctx, e) })
+	}})
+	a.grpc, a.health = a.grpcDoor()
+	if err := a.openRoles(ctx, s); err != nil {
+		return err
+	}
+	a.registry.MustRegister(newPlumbing(a.bus, s.named()))
+	a.checks = append(a.checks, check{"bus", a.bus.Ready})
+	for name, b := range s.named() {
+		a.checks = append(a.checks, check{name + " store", b.Ping})
+	}
+	return a.bind(ctx)
+}
+
+func (a *App) openBus(ctx context.Context) error {
+	cfg := bus.Config{
+		URL: a.cfg.NATS, Partitions: a.cfg.Partitions, MaxBytes: a.cfg.StreamBytes, Name: "leadpact " + a.owner,
+		MonitorURLs: a.cfg.NATSMonitors, DurabilityUnproven: a.cfg.DurabilityUnproven, Logger: a.logger,
+	}
+	if a.cfg.embedded() {
+		srv, err := embedded.Start(embedded.Config{Dir: filepath.Join(a.cfg.Data, "nats"), Logger: a.logger})
+		if err != nil {
+			return err
+		}
+		a.down.push("event log", srv.Stop)
+		cfg.Server = srv
+	}
+	b, err := bus.Open(ctx, cfg)
+	if err != nil {
+		return err
+	}
+	a.bus = b
+	a.down.push("bus", b.Close)
+	return b.Declare(ctx)
+}
+
+// openTokens loads the tokens. On the embedded way a first start makes one for an administrator and keeps it in a file.
+func (a *App) openTokens() error {
+	var err error
+	if a.tokens, err = identity.Load(a.cfg.Tokens); err != nil {
+		return err
+	}
+	if a.cfg.embedded() {
+		if _, err := os.Stat(a.cfg.Tokens); errors.Is(err, os.ErrNotExist) {
+			token, err := a.tokens.Issue(identity.Person{ID: "admin", Role: identity.Admin})
+			if err != nil {
+				return err
+			}
+			if err := identity.WriteFile(a.AdminToken(), []byte(token+"\n")); err != nil {
+				return err
+			}
+			if err := a.tokens.Save(a.cfg.Tokens); err != nil {
+				return err
+			}
+		}
+	}
+	for _, p := range a.cfg.People {
+		token, err := a.tokens.Issue(p)
+		if err != nil {
+			return err
+		}
+		a.issued[p.ID] = token
+	}
+	return nil
+}
+
+// bind takes the addresses.
+func (a *App) bind(ctx context.Context) error {
+	var err error
+	if a.httpListener, err = listen(ctx, "http", a.cfg.HTTP); err != nil {
+		return err
+	}
+	a.down.push("http listener", closeListener(a.httpListener))
+	if a.grpcListener, err = listen(ctx, "grpc", a.cfg.GRPC); err != nil {
+		return err
+	}
+	a.down.push("grpc listener", closeListener(a.grpcListener))
+	a.http = a.httpDoor(a.hooks)
+	return nil
+}
+
+// Run serves until ctx ends or a part fails, and then stops everything: the doors first, then the workers, then what carries their
+// last words, then what they stood on.
+func (a *App) Run(ctx context.Context) error {
+	outside, stopWorkers := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopWorkers()
+	workers, workCtx := errgroup.WithContext(outside)
+	for _, w := range a.workers {
+		workers.Go(func() error { return named(w.name, w.run(workCtx)) })
+	}
+	relayCtx, stopRelays := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopRelays()
+	var relays errgroup.Group
+	for _, r := range a.relays {
+		relays.Go(func() error { return named(r.name, r.run(relayCtx)) })
+	}
+	doors := make(chan error, 2)
+	go func() { doors <- named("http", ignoreClosed(a.http.Serve(a.httpListener))) }()
+	go func() { doors <- named("grpc", a.grpc.Serve(a.grpcListener)) }()
+	a.health.SetServingStatus("", healthv1.HealthCheckResponse_SERVING)
+
+	var err error
+	if a.activate != nil {
+		err = a.activate(ctx)
+	}
+	open := 2
+	if err == nil {
+		select {
+		case <-ctx.Done():
+		case <-workCtx.Done():
+		case err = <-doors:
+			open--
+		}
+	}
+	a.logger.Info("stopping")
+	a.draining.Store(true)
+	a.health.SetServingStatus("", healthv1.HealthCheckResponse_NOT_SERVING)
+	a.wait(ctx, workCtx, err)
+
+	stop := teardown{logger: a.logger}
+	stop.push("relays", func(context.Context) error { stopRelays(); return relays.Wait() })
+	stop.push("workers", func(context.Context) error { stopWorkers(); return workers.Wait() })
+	stop.push("grpc", stopGRPC(a.grpc))
+	stop.push("http", stopHTTP(a.http))
+	err = errors.Join(err, stop.run(context.WithoutCancel(ctx), stopEach))
+	for range open {
+		err = errors.Join(err, <-doors)
+	}
+	return errors.Join(err, a.Close())
+}
+
+// wait lets load balancers see that the process is leaving before its door closes.
+func (a *App) wait(ctx, workCtx context.Context, failed error) {
+	if a.cfg.DrainDelay <= 0 || failed != nil || workCtx.Err() != nil || ctx.Err() == nil {
+		return
+	}
+	t := time.NewTimer(a.cfg.DrainDelay)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-workCtx.Done():
+	}
+}
+
+// Close closes what New opened. Run does it by itself.
+func (a *App) Close() error { return a.down.run(context.Background(), stopEach) }
+
+// HTTPAddr and GRPCAddr are the addresses that the doors are bound to.
+func (a *App) HTTPAddr() string { return a.httpListener.Addr().String() }
+
+// GRPCAddr is the address of the gRPC door.
+func (a *App) GRPCAddr() string { return a.grpcListener.Addr().String() }
+
+// Bus is the process's bus, for a referee that looks on.
+func (a *App) Bus() *bus.Bus { return a.bus }
+
+// AdminToken is the file that holds the administrator's token on the embedded way.
+func (a *App) AdminToken() string { return filepath.Join(a.cfg.Data, "admin.token") }
+
+// Token is the token of one of the configured people.
+func (a *App) Token(person string) string { return a.issued[person] }
+
+func closeListener(l net.Listener) func(context.Context) error {
+	return func(context.Context) error {
+		if err := l.Close(); err != nil && !errors.Is(err, net.ErrClosed) {
+			return err
+		}
+		return nil
+	}
+}
+
+func ignoreClosed(err error) error {
+	if errors.Is(err, http.ErrServerClosed) {
+		return nil
+	}
+	return err
+}
+
+func named(name string, err error) error {
+	if err == nil || errors.Is(err, context.Canceled) {
+		return nil
+	}
+	return fmt.Errorf("%s: %w", name, err)
+}
+
+// replicaName tells replicas apart in leases and in the server's monitoring.
+func replicaName() string {
+	host, err := os.Hostname()
+	if err != nil {
+		host = "unknown-host"
+	}
+	return fmt.Sprintf("%s-%d-%s", host, os.Getpid(), rand.Text()[:8])
+}

@@ -1,0 +1,130 @@
+package app
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/leadpact/leadpact/internal/event"
+	"github.com/leadpact/leadpact/internal/identity"
+)
+
+// Roles are what a process can be; none given means all.
+var roles = []string{event.Ingest, event.Scoring, event.Handoff, event.Compliance}
+
+// Config says what a process is and where its parts are. The zero value with Data set is the embedded default.
+type Config struct {
+	Roles []string
+	// Agreement and Roster are files. An agreement is activated at the start on the embedded way only; in production it is
+	// activated over gRPC.
+	Agreement string
+	Roster    string
+	// Data is the folder of the embedded way: the event log, the databases, the keys.
+	Data string
+	// HTTP and GRPC are addresses to listen on; port 0 takes a free one.
+	HTTP, GRPC string
+
+	// NATS and Database are addresses of the production way; both or neither.
+	NATS     string
+	Database string
+	// NATSMonitors are the monitoring addresses that prove durability; DurabilityUnproven starts without the proof.
+	NATSMonitors       []string
+	DurabilityUnproven bool
+	Partitions         int
+	StreamBytes        int64
+	// LeadKey is a reference to the secret that lead ids are made with; the embedded way makes its own.
+	LeadKey string
+	// Tokens is the file of tokens that gRPC takes.
+	Tokens string
+	// People get a token each at the start, as the demonstration needs them.
+	People []identity.Person
+
+	// Secret resolves references to secrets; nil means the function Secret.
+	Secret func(ref string) (string, error)
+
+	// NoticeRetries replaces the pauses between tries of an outgoing webhook.
+	NoticeRetries []time.Duration
+	// PrivateNotices lets notices go to loopback and private addresses.
+	PrivateNotices bool
+	// DrainDelay is how long a stopping process says that it is not ready before it closes its door.
+	DrainDelay time.Duration
+
+	Version string
+	Logger  *slog.Logger
+}
+
+// embedded says whether everything runs in this process.
+func (c *Config) embedded() bool { return c.NATS == "" && c.Database == "" }
+
+func (c *Config) has(role string) bool { return slices.Contains(c.Roles, role) }
+
+// complete fills in defaults and says what does not fit together.
+func (c *Config) complete() error {
+	if len(c.Roles) == 0 {
+		c.Roles = slices.Clone(roles)
+	}
+	for _, r := range c.Roles {
+		if !slices.Contains(roles, r) {
+			return fmt.Errorf("role %q does not exist: roles are %s", r, strings.Join(roles, ", "))
+		}
+	}
+	if (c.NATS == "") != (c.Database == "") {
+		return errors.New("--nats and --database go together: without both everything is embedded")
+	}
+	if c.embedded() {
+		if err := c.completeEmbedded(); err != nil {
+			return err
+		}
+	} else if err := c.checkProduction(); err != nil {
+		return err
+	}
+	if c.HTTP == "" {
+		c.HTTP = "127.0.0.1:8080"
+	}
+	if c.GRPC == "" {
+		c.GRPC = "127.0.0.1:9090"
+	}
+	if c.Secret == nil {
+		c.Secret = Secret
+	}
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	return nil
+}
+
+func (c *Config) completeEmbedded() error {
+	if len(c.Roles) != len(roles) {
+		return errors.New("embedded, one process has all roles: give --nats and --database to split them")
+	}
+	if c.Data == "" {
+		return errors.New("--data is missing: the folder for the event log and the databases")
+	}
+	if c.Partitions == 0 {
+		c.Partitions = 2
+	}
+	if c.Tokens == "" {
+		c.Tokens = filepath.Join(c.Data, "tokens.json")
+	}
+	return nil
+}
+
+func (c *Config) checkProduction() error {
+	if c.Agreement != "" {
+		return errors.New("--agreement activates on the embedded way only: in production use leadpact activate")
+	}
+	if c.LeadKey == "" && c.has(event.Scoring) {
+		return errors.New("--lead-key is missing: a reference (env:NAME or file:PATH) to one secret that all scoring replicas share")
+	}
+	if c.Tokens == "" && len(c.Roles) > 0 && !(len(c.Roles) == 1 && c.Roles[0] == event.Ingest) {
+		return errors.New("--tokens is missing: the file of tokens that gRPC takes; leadpact token adds to it")
+	}
+	if c.Partitions == 0 {
+		c.Partitions = 8
+	}
+	return nil
+}

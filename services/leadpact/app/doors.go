@@ -1,0 +1,138 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/grpc-ecosystem/go-grpc-middleware/v2/interceptors/recovery"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/health"
+	healthv1 "google.golang.org/grpc/health/grpc_health_v1"
+	"google.golang.org/grpc/keepalive"
+	"google.golang.org/grpc/status"
+)
+
+// check is one condition of readiness.
+type check struct {
+	name string
+	ok   func(context.Context) error
+}
+
+// httpDoor serves webhooks (when the process has the role), /livez, /readyz and /metrics.
+func (a *App) httpDoor(hooks http.Handler) *http.Server {
+	mux := http.NewServeMux()
+	if hooks != nil {
+		mux.Handle("/v1/hooks/", hooks)
+	}
+	mux.HandleFunc("GET /livez", func(w http.ResponseWriter, _ *http.Request) { _, _ = fmt.Fprintln(w, "ok") })
+	mux.HandleFunc("GET /readyz", a.readyz)
+	mux.Handle("GET /metrics", promhttp.HandlerFor(a.registry, promhttp.HandlerOpts{
+		Registry: a.registry, EnableOpenMetrics: true, MaxRequestsInFlight: 4, Timeout: 10 * time.Second,
+		ErrorHandling: promhttp.ContinueOnError,
+	}))
+	return &http.Server{
+		Handler:           mux,
+		ReadHeaderTimeout: 5 * time.Second,
+		ReadTimeout:       15 * time.Second,
+		WriteTimeout:      20 * time.Second,
+		IdleTimeout:       60 * time.Second,
+		MaxHeaderBytes:    16 << 10,
+	}
+}
+
+// readyz answers 200 when every check holds, else 503 with a line for each that does not.
+func (a *App) readyz(w http.ResponseWriter, r *http.Request) {
+	ctx, cancel := context.WithTimeout(r.Context(), 2*time.Second)
+	defer cancel()
+	text, ready := "", true
+	for _, c := range a.checks {
+		line := "ok"
+		if err := c.ok(ctx); err != nil {
+			ready, line = false, err.Error()
+		}
+		text += c.name + ": " + line + "\n"
+	}
+	if a.draining.Load() {
+		ready = false
+		text += "stopping\n"
+	}
+	if !ready {
+		w.WriteHeader(http.StatusServiceUnavailable)
+	}
+	_, _ = w.Write([]byte(text)) // whoever asked may have gone
+}
+
+// Ready says why the process is not ready; nil when it is.
+func (a *App) Ready(ctx context.Context) error {
+	for _, c := range a.checks {
+		if err := c.ok(ctx); err != nil {
+			return fmt.Errorf("%s: %w", c.name, err)
+		}
+	}
+	return nil
+}
+
+// grpcDoor is the server that every role registers its services on. A panic costs its call alone.
+func (a *App) grpcDoor() (*grpc.Server, *health.Server) {
+	rescue := recovery.WithRecoveryHandlerContext(func(_ context.Context, p any) error {
+		a.logger.Error("a call panicked", "panic", fmt.Sprint(p))
+		return status.Error(codes.Internal, "the call failed inside; it was logged")
+	})
+	srv := grpc.NewServer(
+		grpc.ChainUnaryInterceptor(recovery.UnaryServerInterceptor(rescue), a.tokens.Unary()),
+		grpc.ChainStreamInterceptor(recovery.StreamServerInterceptor(rescue), a.tokens.Stream()),
+		grpc.MaxRecvMsgSize(2<<20),
+		grpc.MaxConcurrentStreams(1000),
+		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: 20 * time.Second, PermitWithoutStream: true}),
+		grpc.KeepaliveParams(keepalive.ServerParameters{Time: time.Minute, Timeout: 20 * time.Second}),
+	)
+	h := health.NewServer()
+	healthv1.RegisterHealthServer(srv, h)
+	return srv, h
+}
+
+// listen binds before anything serves, so that an address with port 0 works and a taken one is told at once.
+func listen(ctx context.Context, what, addr string) (net.Listener, error) {
+	var lc net.ListenConfig
+	l, err := lc.Listen(ctx, "tcp", addr)
+	if err != nil {
+		return nil, fmt.Errorf("listen for %s on %s: %w (choose another address with --%s)", what, addr, err, what)
+	}
+	return l, nil
+}
+
+// stopGRPC lets calls end until ctx does, then cuts what is left: a watcher's stream never ends by itself.
+func stopGRPC(srv *grpc.Server) func(context.Context) error {
+	return func(ctx context.Context) error {
+		done := make(chan struct{})
+		go func() { srv.GracefulStop(); close(done) }()
+		t := time.NewTimer(time.Second)
+		defer t.Stop()
+		select {
+		case <-done:
+		case <-t.C:
+			srv.Stop()
+			<-done
+		case <-ctx.Done():
+			srv.Stop()
+			<-done
+		}
+		return nil
+	}
+}
+
+// stopHTTP finishes the requests in flight.
+func stopHTTP(srv *http.Server) func(context.Context) error {
+	return func(ctx context.Context) error {
+		if err := srv.Shutdown(ctx); err != nil {
+			return errors.Join(err, srv.Close())
+		}
+		return nil
+	}
+}

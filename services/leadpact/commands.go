@@ -1,0 +1,194 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/schollz/progressbar/v3"
+	"golang.org/x/term"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/status"
+
+	"github.com/leadpact/leadpact/internal/agreement"
+	"github.com/leadpact/leadpact/internal/identity"
+	leadpactv1 "github.com/leadpact/leadpact/proto/leadpact/v1"
+	"github.com/leadpact/leadpact/services/leadpact/app"
+	"github.com/leadpact/leadpact/services/leadpact/check"
+	"github.com/leadpact/leadpact/services/leadpact/replay"
+)
+
+type checkCommand struct {
+	File   string `arg:"" help:"Agreement." type:"existingfile"`
+	Roster string `help:"Roster to check with it." type:"existingfile"`
+}
+
+// Run prints the faults and fails when there are any.
+func (c *checkCommand) Run() error {
+	text, err := os.ReadFile(c.File)
+	if err != nil {
+		return err
+	}
+	a, faults := agreement.Parse(c.File, text)
+	check.Write(os.Stdout, text, faults)
+	count := len(faults)
+	if c.Roster != "" {
+		people, err := os.ReadFile(c.Roster)
+		if err != nil {
+			return err
+		}
+		r, faults := agreement.ParseRoster(c.Roster, people)
+		if a != nil && r != nil {
+			faults = append(faults, a.CheckRoster(r)...)
+		}
+		check.Write(os.Stdout, people, faults)
+		count += len(faults)
+	}
+	if count > 0 {
+		return failed{1}
+	}
+	fmt.Printf("%s: no faults; hash %s\n", c.File, a.Hash)
+	return nil
+}
+
+type activateCommand struct {
+	File  string `arg:"" help:"Agreement." type:"existingfile"`
+	GRPC  string `name:"grpc" help:"Address of a compliance process." default:"127.0.0.1:9090" env:"LEADPACT_GRPC"`
+	Token string `help:"Reference (env:NAME, file:PATH) to an administrator's token." default:"env:LEADPACT_TOKEN"`
+}
+
+// Run activates over gRPC.
+func (c *activateCommand) Run(ctx context.Context) error {
+	text, err := os.ReadFile(c.File)
+	if err != nil {
+		return err
+	}
+	token, err := app.Secret(c.Token)
+	if err != nil {
+		return err
+	}
+	conn, err := grpc.NewClient(c.GRPC, grpc.WithTransportCredentials(insecure.NewCredentials()), grpc.WithPerRPCCredentials(identity.Bearer(token)))
+	if err != nil {
+		return fmt.Errorf("reach %s: %w", c.GRPC, err)
+	}
+	defer conn.Close() //nolint:errcheck // nothing is left to send
+	ctx, cancel := context.WithTimeout(ctx, 15*time.Second)
+	defer cancel()
+	resp, err := leadpactv1.NewAgreementServiceClient(conn).Activate(ctx, &leadpactv1.ActivateRequest{Text: text})
+	if err != nil {
+		return errors.New(status.Convert(err).Message())
+	}
+	v := resp.GetVersion()
+	fmt.Printf("%s (%s) is in force since %s\n", v.GetTitle(), v.GetHash(), v.GetActiveFrom().AsTime().Format(time.RFC3339))
+	return nil
+}
+
+type tokenCommand struct {
+	Person string        `required:"" help:"Who it is for; a rep's id as the roster has it."`
+	Role   identity.Role `help:"rep, manager or admin." enum:"rep,manager,admin" default:"rep"`
+	Tokens string        `required:"" help:"Token file that it is added to; made when missing." env:"LEADPACT_TOKENS"`
+}
+
+// Run prints the token, once. Running processes read the file at their start.
+func (c *tokenCommand) Run() error {
+	t, err := identity.Load(c.Tokens)
+	if err != nil {
+		return err
+	}
+	token, err := t.Issue(identity.Person{ID: c.Person, Role: c.Role})
+	if err != nil {
+		return err
+	}
+	if err := t.Save(c.Tokens); err != nil {
+		return err
+	}
+	fmt.Println(token)
+	return nil
+}
+
+type migrateCommand struct {
+	Database string `required:"" help:"PostgreSQL: postgres://user:password@host:port/database." env:"LEADPACT_DATABASE"`
+}
+
+// Run migrates every schema.
+func (c *migrateCommand) Run(ctx context.Context) error {
+	for _, role := range []string{"scoring", "handoff", "compliance"} {
+		s, err := app.OpenStores(ctx, "", c.Database, []string{role}, app.Migrate)
+		if err != nil {
+			return err
+		}
+		if err := s.Close(); err != nil {
+			return err
+		}
+		fmt.Printf("%s: at this program's schema\n", role)
+	}
+	return nil
+}
+
+type replayCommand struct {
+	Events   string        `required:"" help:"Recorded rows: .csv with a header line, or .jsonl." type:"existingfile"`
+	Map      string        `required:"" help:"Mapping of a row to an event." type:"existingfile"`
+	To       string        `required:"" help:"Address of the source's hook: http://host:port/v1/hooks/NAME."`
+	Accepted string        `help:"File to append the accepted events to, as verify --accepted reads them."`
+	JSON     bool          `name:"json" help:"Print the report as JSON."`
+	Patience time.Duration `help:"How long a batch is tried." default:"5m"`
+}
+
+// Run replays and reports; refused rows make it fail after the rest was sent.
+func (c *replayCommand) Run(ctx context.Context) error {
+	text, err := os.ReadFile(c.Map)
+	if err != nil {
+		return err
+	}
+	m, err := replay.ParseMapping(text)
+	if err != nil {
+		return fmt.Errorf("%s: %w", c.Map, err)
+	}
+	o := replay.Options{Events: c.Events, To: c.To, Mapping: m, Secret: app.Secret, Patience: c.Patience}
+	if c.Accepted != "" {
+		f, err := os.OpenFile(c.Accepted, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+		if err != nil {
+			return err
+		}
+		defer f.Close() //nolint:errcheck // each line is written through
+		o.Accepted = f
+	}
+	if info, err := os.Stat(c.Events); err == nil && term.IsTerminal(int(os.Stderr.Fd())) {
+		bar := progressbar.NewOptions64(info.Size(), progressbar.OptionSetWriter(os.Stderr), progressbar.OptionShowBytes(true),
+			progressbar.OptionSetDescription("replaying"), progressbar.OptionSetWidth(32), progressbar.OptionThrottle(100*time.Millisecond))
+		o.Progress = func(done int64) { _ = bar.Set64(done) }
+		defer fmt.Fprintln(os.Stderr)
+	}
+	report, err := replay.Run(ctx, o)
+	if printErr := printReplay(os.Stdout, report, c.JSON); printErr != nil {
+		return printErr
+	}
+	if err == nil && len(report.Refused) > 0 {
+		return failed{1}
+	}
+	return err
+}
+
+func printReplay(w io.Writer, r replay.Report, asJSON bool) error {
+	if asJSON {
+		return json.NewEncoder(w).Encode(r)
+	}
+	var b strings.Builder
+	_, _ = fmt.Fprintf(&b, "rows      %d\naccepted  %d\nrefused   %d\nretries   %d\n", r.Rows, r.Accepted, len(r.Refused), r.Retries)
+	const shown = 20
+	for i, refused := range r.Refused {
+		if i == shown {
+			_, _ = fmt.Fprintf(&b, "  … and %d more; --json lists them all\n", len(r.Refused)-shown)
+			break
+		}
+		_, _ = fmt.Fprintf(&b, "  line %d: %s\n", refused.Line, refused.Reason)
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
+}

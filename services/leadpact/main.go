@@ -1,0 +1,100 @@
+// Command leadpact runs a marketing-sales service level agreement: webhooks in, leads to reps, clocks on promises, and a ledger of
+// who kept them.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/signal"
+	"runtime/debug"
+	"syscall"
+
+	"github.com/alecthomas/kong"
+	"golang.org/x/term"
+)
+
+// version is set at release by -ldflags "-X main.version=…".
+var version = ""
+
+// program is every command.
+type program struct {
+	Serve    serveCommand    `cmd:"" help:"Run all roles, or some."`
+	Demo     demoCommand     `cmd:"" help:"Run everything here with simulated senders and reps, and watch it."`
+	Check    checkCommand    `cmd:"" help:"Find the faults of an agreement or a roster."`
+	Activate activateCommand `cmd:"" help:"Make a version of the agreement the one in force."`
+	Token    tokenCommand    `cmd:"" help:"Make a token for a person and add it to a token file."`
+	Replay   replayCommand   `cmd:"" help:"Send recorded leads and outcomes through the webhook door as history."`
+	Verify   verifyCommand   `cmd:"" help:"Check every promise that the stores can prove; a line each."`
+	Migrate  migrateCommand  `cmd:"" help:"Bring the database to this program's schema."`
+	Version  versionCommand  `cmd:"" help:"Print the version."`
+
+	LogLevel  slog.Level `help:"Least level that is logged: debug, info, warn, error." default:"info" env:"LEADPACT_LOG_LEVEL"`
+	LogFormat string     `help:"Form of the log: json, text, or auto (text on a terminal)." enum:"auto,json,text" default:"auto" env:"LEADPACT_LOG_FORMAT"`
+}
+
+func main() { os.Exit(run(os.Args[1:])) }
+
+// failed ends the program with a code and no further word: what was wrong has been said.
+type failed struct{ code int }
+
+func (f failed) Error() string { return fmt.Sprintf("exit code %d", f.code) }
+
+// run is the program; tests call it with their own arguments.
+func run(args []string) int {
+	var p program
+	parser, err := kong.New(&p, kong.Name("leadpact"), kong.UsageOnError(),
+		kong.Description("A marketing-sales service level agreement that runs."))
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "leadpact:", err)
+		return 2
+	}
+	parsed, err := parser.Parse(args)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "leadpact:", err)
+		return 2
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	parsed.BindTo(ctx, (*context.Context)(nil))
+	err = parsed.Run(p.logger())
+	var f failed
+	switch {
+	case err == nil:
+		return 0
+	case errors.As(err, &f):
+		return f.code
+	default:
+		fmt.Fprintln(os.Stderr, "leadpact:", err)
+		return 1
+	}
+}
+
+// logger writes to standard error: standard output belongs to what a command answers.
+func (p *program) logger() *slog.Logger {
+	o := &slog.HandlerOptions{Level: p.LogLevel}
+	if p.LogFormat == "json" || (p.LogFormat == "auto" && !term.IsTerminal(int(os.Stderr.Fd()))) {
+		return slog.New(slog.NewJSONHandler(os.Stderr, o)).With("service", "leadpact", "version", programVersion())
+	}
+	return slog.New(slog.NewTextHandler(os.Stderr, o))
+}
+
+func programVersion() string {
+	if version != "" {
+		return version
+	}
+	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
+		return info.Main.Version
+	}
+	return "(devel)"
+}
+
+type versionCommand struct{}
+
+// Run prints the version.
+func (versionCommand) Run() error {
+	fmt.Println("leadpact", programVersion())
+	return nil
+}

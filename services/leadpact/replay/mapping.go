@@ -1,0 +1,206 @@
+package replay
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/goccy/go-yaml"
+
+	"github.com/leadpact/leadpact/internal/agreement"
+)
+
+// Mapping says how a recorded row becomes an event. Values are texts with {column} in them; {column|other} takes other when the
+// column is empty. A value that comes out empty is left away.
+type Mapping struct {
+	// Sign is how the source proves itself, in the words of the agreement.
+	Sign Sign `yaml:"sign"`
+	// Zone of times that name none: an IANA zone; UTC when empty.
+	Zone string `yaml:"zone"`
+	// Event is the event of a row.
+	Event Event `yaml:"event"`
+
+	location *time.Location
+}
+
+// Sign holds one of the three proofs.
+type Sign struct {
+	Bearer   string `yaml:"bearer"`
+	Standard string `yaml:"standard_webhooks"`
+	HMAC     *HMAC  `yaml:"hmac"`
+}
+
+// HMAC is a signature over the body.
+type HMAC struct {
+	Secret    string `yaml:"secret"`
+	Header    string `yaml:"header"`
+	Encoding  string `yaml:"encoding"`
+	Prefix    string `yaml:"prefix"`
+	Algorithm string `yaml:"algorithm"`
+}
+
+// Event is the templates of one event.
+type Event struct {
+	ID         string            `yaml:"id"`
+	Type       string            `yaml:"type"`
+	OccurredAt string            `yaml:"occurred_at"`
+	Email      string            `yaml:"email"`
+	ExternalID string            `yaml:"external_id"`
+	Name       string            `yaml:"name"`
+	Phone      string            `yaml:"phone"`
+	Channel    string            `yaml:"channel"`
+	Fields     map[string]string `yaml:"fields"`
+	Outcome    *Outcome          `yaml:"outcome"`
+}
+
+// Outcome is what sales did.
+type Outcome struct {
+	Kind   string `yaml:"kind"`
+	Rep    string `yaml:"rep"`
+	Reason string `yaml:"reason"`
+}
+
+// layouts are the forms of time that rows come in.
+var layouts = []string{time.RFC3339Nano, "2006-01-02 15:04:05", "2006-01-02T15:04:05", "2006-01-02 15:04", "2006-01-02"}
+
+// ParseMapping reads a mapping strictly.
+func ParseMapping(text []byte) (*Mapping, error) {
+	var m Mapping
+	if err := yaml.UnmarshalWithOptions(text, &m, yaml.Strict()); err != nil {
+		return nil, fmt.Errorf("the mapping cannot be read: %w", err)
+	}
+	var err error
+	if m.location, err = time.LoadLocation(m.Zone); err != nil {
+		return nil, fmt.Errorf("the mapping's zone %q is no IANA zone, as America/New_York is one", m.Zone)
+	}
+	if m.Event.ID == "" || m.Event.OccurredAt == "" {
+		return nil, errors.New("the mapping needs event.id and event.occurred_at: history without them would be counted anew each time")
+	}
+	if m.Event.Email == "" && m.Event.ExternalID == "" {
+		return nil, errors.New("the mapping needs event.email or event.external_id: they say who the lead is")
+	}
+	if _, _, err := m.proof(); err != nil {
+		return nil, err
+	}
+	return &m, nil
+}
+
+// proof is how the source proves itself, and the reference of the secret.
+func (m *Mapping) proof() (agreement.Verify, string, error) {
+	switch s := m.Sign; {
+	case s.Bearer != "":
+		return agreement.Verify{Kind: agreement.Bearer}, s.Bearer, nil
+	case s.Standard != "":
+		return agreement.Verify{}, "", errors.New("history goes in batches, and Standard Webhooks has none: send it through a JSON source")
+	case s.HMAC != nil:
+		h := s.HMAC
+		return agreement.Verify{Kind: agreement.HMAC, Header: h.Header, Encoding: h.Encoding, Prefix: h.Prefix, Algorithm: h.Algorithm}, h.Secret, nil
+	}
+	return agreement.Verify{}, "", errors.New("the mapping needs sign: bearer or hmac, as the agreement says of the source")
+}
+
+// event is the JSON of a row.
+func (m *Mapping) event(row map[string]string) (map[string]any, error) {
+	out := map[string]any{"mode": "history"}
+	var err error
+	put := func(name, template string) string {
+		v, e := expand(template, row)
+		if e != nil && err == nil {
+			err = e
+		}
+		if v != "" {
+			out[name] = v
+		}
+		return v
+	}
+	put("type", m.Event.Type)
+	put("email", m.Event.Email)
+	put("external_id", m.Event.ExternalID)
+	put("name", m.Event.Name)
+	put("phone", m.Event.Phone)
+	put("channel", m.Event.Channel)
+	if put("id", m.Event.ID) == "" && err == nil {
+		err = errors.New("the id comes out empty")
+	}
+	fields := map[string]any{}
+	for name, template := range m.Event.Fields {
+		v, e := expand(template, row)
+		if e != nil && err == nil {
+			err = e
+		}
+		if v != "" {
+			fields[name] = v
+		}
+	}
+	if len(fields) > 0 {
+		out["fields"] = fields
+	}
+	if err == nil {
+		err = m.when(out, row)
+	}
+	if o := m.Event.Outcome; o != nil && err == nil {
+		err = outcome(out, *o, row)
+	}
+	return out, err
+}
+
+func (m *Mapping) when(out map[string]any, row map[string]string) error {
+	s, err := expand(m.Event.OccurredAt, row)
+	if err != nil {
+		return err
+	}
+	for _, layout := range layouts {
+		if t, err := time.ParseInLocation(layout, s, m.location); err == nil {
+			out["occurred_at"] = t.UTC().Format(time.RFC3339Nano)
+			return nil
+		}
+	}
+	if s == "" {
+		return errors.New("the time is empty")
+	}
+	return errors.New("the time has none of the known forms, as 2026-01-31 09:00:00 is one")
+}
+
+func outcome(out map[string]any, o Outcome, row map[string]string) error {
+	said := map[string]any{}
+	for name, template := range map[string]string{"kind": o.Kind, "rep": o.Rep, "reason": o.Reason} {
+		v, err := expand(template, row)
+		if err != nil {
+			return err
+		}
+		if v != "" {
+			said[name] = v
+		}
+	}
+	if said["kind"] != nil {
+		out["outcome"] = said
+	}
+	return nil
+}
+
+// expand puts columns into a template.
+func expand(template string, row map[string]string) (string, error) {
+	var b strings.Builder
+	for {
+		before, rest, found := strings.Cut(template, "{")
+		_, _ = b.WriteString(before)
+		if !found {
+			return strings.TrimSpace(b.String()), nil
+		}
+		name, after, closed := strings.Cut(rest, "}")
+		if !closed {
+			return "", errors.New("a { without its } in the mapping")
+		}
+		name, otherwise, _ := strings.Cut(name, "|")
+		v, ok := row[name]
+		if !ok {
+			return "", fmt.Errorf("the row has no column %q", name)
+		}
+		if v == "" {
+			v = otherwise
+		}
+		_, _ = b.WriteString(v)
+		template = after
+	}
+}

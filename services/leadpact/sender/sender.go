@@ -1,0 +1,171 @@
+// Package sender posts signed webhooks the way a careful sender does: it proves itself, waits when it is told to, and sends the
+// same request again until it knows what became of it.
+package sender
+
+import (
+	"bytes"
+	"context"
+	"crypto/hmac"
+	"crypto/sha1" //nolint:gosec // what some doors ask for; as an HMAC it still holds
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"hash"
+	"io"
+	"math/rand/v2"
+	"net/http"
+	"strconv"
+	"time"
+
+	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
+
+	"github.com/leadpact/leadpact/internal/agreement"
+)
+
+// Refusal is one event that the door did not take.
+type Refusal struct {
+	Index  int    `json:"index"`
+	ID     string `json:"id"`
+	Type   string `json:"type"`
+	Detail string `json:"detail"`
+}
+
+// Answer is what the door said in the end.
+type Answer struct {
+	Status int
+	// IDs of the events that are durable.
+	IDs     []string
+	Refused []Refusal
+	// Detail of a request that was refused whole.
+	Detail string
+	// Tries it took.
+	Tries int
+}
+
+// Sender posts to one address as one source. It is safe for concurrent use.
+type Sender struct {
+	url    string
+	verify agreement.Verify
+	secret string
+	client *http.Client
+	now    func() time.Time
+	// patience is how long one request is tried.
+	patience time.Duration
+}
+
+// New returns a sender to url that proves itself as verify says, with the secret itself.
+func New(url string, verify agreement.Verify, secret string, patience time.Duration) *Sender {
+	return &Sender{
+		url: url, verify: verify, secret: secret, now: time.Now, patience: patience,
+		client: &http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{MaxIdleConnsPerHost: 64, IdleConnTimeout: 30 * time.Second}},
+	}
+}
+
+// Close lets go of idle connections.
+func (s *Sender) Close() { s.client.CloseIdleConnections() }
+
+// Post sends body until the door takes or refuses it. webhookID is the event's id for Standard Webhooks. An error means that the
+// sender's patience ended and nobody knows whether the events are durable.
+func (s *Sender) Post(ctx context.Context, webhookID string, body []byte) (Answer, error) {
+	ctx, cancel := context.WithTimeout(ctx, s.patience)
+	defer cancel()
+	var last error
+	for try := 1; ; try++ {
+		answer, wait, err := s.once(ctx, webhookID, body)
+		answer.Tries = try
+		if err == nil && wait == 0 {
+			return answer, nil
+		}
+		if err == nil {
+			err = fmt.Errorf("the door answered %d: %s", answer.Status, answer.Detail)
+		}
+		last = err
+		if wait == 0 {
+			wait = min(50*time.Millisecond<<min(try, 6), 2*time.Second)
+			wait += rand.N(wait) //nolint:gosec // spreads retries, guards nothing
+		}
+		t := time.NewTimer(wait)
+		select {
+		case <-ctx.Done():
+			t.Stop()
+			return answer, fmt.Errorf("post to %s, given up after %d tries: %w", s.url, try, errors.Join(last, ctx.Err()))
+		case <-t.C:
+		}
+	}
+}
+
+// once sends body once; wait above 0 asks for another try.
+func (s *Sender) once(ctx context.Context, webhookID string, body []byte) (a Answer, wait time.Duration, err error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, s.url, bytes.NewReader(body))
+	if err != nil {
+		return a, 0, fmt.Errorf("post to %s: %w", s.url, err)
+	}
+	req.Header.Set("Content-Type", "application/json")
+	if err := s.sign(req.Header, webhookID, body); err != nil {
+		return a, 0, err
+	}
+	resp, err := s.client.Do(req)
+	if err != nil {
+		return a, 0, err
+	}
+	defer resp.Body.Close() //nolint:errcheck // read to its end below
+	text, err := io.ReadAll(io.LimitReader(resp.Body, 4<<20))
+	if err != nil {
+		return a, 0, fmt.Errorf("read the answer: %w", err)
+	}
+	a.Status = resp.StatusCode
+	var said struct {
+		IDs     []string  `json:"ids"`
+		Refused []Refusal `json:"refused"`
+		Detail  string    `json:"detail"`
+	}
+	if err := json.Unmarshal(text, &said); err == nil {
+		a.IDs, a.Refused, a.Detail = said.IDs, said.Refused, said.Detail
+	}
+	if resp.StatusCode == http.StatusTooManyRequests || resp.StatusCode >= 500 {
+		sec, err := strconv.Atoi(resp.Header.Get("Retry-After"))
+		if err != nil {
+			sec = 1
+		}
+		return a, time.Duration(min(max(sec, 1), 30)) * time.Second, nil
+	}
+	return a, 0, nil
+}
+
+// sign proves the source.
+func (s *Sender) sign(h http.Header, webhookID string, body []byte) error {
+	switch s.verify.Kind {
+	case agreement.Bearer:
+		h.Set("Authorization", "Bearer "+s.secret)
+	case agreement.HMAC:
+		sum, encode := func() hash.Hash { return sha256.New() }, hex.EncodeToString
+		if s.verify.Algorithm == "sha1" {
+			sum = sha1.New
+		}
+		if s.verify.Encoding == "base64" {
+			encode = base64.StdEncoding.EncodeToString
+		}
+		mac := hmac.New(sum, []byte(s.secret))
+		_, _ = mac.Write(body) // a hash never fails
+		h.Set(s.verify.Header, s.verify.Prefix+encode(mac.Sum(nil)))
+	case agreement.StandardWebhook:
+		wh, err := standardwebhooks.NewWebhook(s.secret)
+		if err != nil {
+			return errors.New("the secret is no Standard Webhooks secret (whsec_ and base64)")
+		}
+		now := s.now()
+		sig, err := wh.Sign(webhookID, now, body)
+		if err != nil {
+			return fmt.Errorf("sign: %w", err)
+		}
+		h.Set("Webhook-Id", webhookID)
+		h.Set("Webhook-Timestamp", strconv.FormatInt(now.Unix(), 10))
+		h.Set("Webhook-Signature", sig)
+	default:
+		return fmt.Errorf("no way to sign as %q", s.verify.Kind)
+	}
+	return nil
+}

@@ -1,0 +1,85 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/leadpact/leadpact/internal/identity"
+	"github.com/leadpact/leadpact/services/leadpact/app"
+)
+
+// serveCommand is how the program runs; embedded unless --nats and --database are given.
+type serveCommand struct {
+	Role      []string `help:"Roles of this process: ingest, scoring, handoff, compliance. All when none is given." env:"LEADPACT_ROLE"`
+	Agreement string   `help:"Agreement to activate at the start; embedded only." type:"existingfile" env:"LEADPACT_AGREEMENT"`
+	Roster    string   `help:"Roster: people, hours, absences." type:"existingfile" env:"LEADPACT_ROSTER"`
+	Data      string   `help:"Folder of the embedded way: event log, databases, keys." default:"data" env:"LEADPACT_DATA"`
+	HTTP      string   `name:"http" help:"Address of the webhook door, /livez, /readyz and /metrics." default:"127.0.0.1:8080" env:"LEADPACT_HTTP"`
+	GRPC      string   `name:"grpc" help:"Address of the gRPC door." default:"127.0.0.1:9090" env:"LEADPACT_GRPC"`
+
+	NATS               string        `name:"nats" help:"NATS cluster: nats:// addresses, with commas between." env:"LEADPACT_NATS"`
+	NATSMonitor        []string      `name:"nats-monitor" help:"Monitoring addresses of the NATS servers, to prove that they fsync." env:"LEADPACT_NATS_MONITOR"`
+	DurabilityUnproven bool          `help:"Start although nobody proved that the NATS servers fsync before they acknowledge."`
+	Database           string        `help:"PostgreSQL: postgres://user:password@host:port/database." env:"LEADPACT_DATABASE"`
+	Partitions         int           `help:"Partitions of the event log; fixed once it exists. 2 embedded, else 8." env:"LEADPACT_PARTITIONS"`
+	LeadKey            string        `help:"Reference (env:NAME, file:PATH) to the secret that lead ids are made with." env:"LEADPACT_LEAD_KEY"`
+	Tokens             string        `help:"File of the tokens that gRPC takes; leadpact token adds to it." env:"LEADPACT_TOKENS"`
+	PrivateNotices     bool          `help:"Let notices go to loopback and private addresses, without TLS."`
+	DrainDelay         time.Duration `help:"How long a stopping process says that it is not ready before it closes its door." default:"0s"`
+}
+
+// Run serves until it is told to stop.
+func (c *serveCommand) Run(ctx context.Context, logger *slog.Logger) error {
+	a, err := app.New(ctx, app.Config{
+		Roles: c.Role, Agreement: c.Agreement, Roster: c.Roster, Data: c.Data, HTTP: c.HTTP, GRPC: c.GRPC,
+		NATS: c.NATS, NATSMonitors: c.NATSMonitor, DurabilityUnproven: c.DurabilityUnproven, Database: c.Database,
+		Partitions: c.Partitions, LeadKey: c.LeadKey, Tokens: c.Tokens, PrivateNotices: c.PrivateNotices, DrainDelay: c.DrainDelay,
+		Version: programVersion(), Logger: logger,
+	})
+	if err != nil {
+		return err
+	}
+	attrs := []any{"http", a.HTTPAddr(), "grpc", a.GRPCAddr()}
+	if c.NATS == "" {
+		attrs = append(attrs, "data", c.Data, "admin_token", a.AdminToken())
+		if err := writeAddresses(c.Data, a); err != nil {
+			logger.Warn("verify will need --http: the addresses were not written down", "error", err)
+		}
+	}
+	logger.Info("serving", attrs...)
+	if err := a.Run(ctx); err != nil {
+		return err
+	}
+	logger.Info("stopped")
+	return nil
+}
+
+// addresses is what verify finds a running embedded process by.
+type addresses struct {
+	HTTP string `json:"http"`
+	GRPC string `json:"grpc"`
+}
+
+func addressesFile(data string) string { return filepath.Join(data, "addresses.json") }
+
+func writeAddresses(data string, a *app.App) error {
+	text, err := json.Marshal(addresses{HTTP: a.HTTPAddr(), GRPC: a.GRPCAddr()})
+	if err != nil {
+		return err
+	}
+	return identity.WriteFile(addressesFile(data), text)
+}
+
+func readAddresses(data string) (addresses, error) {
+	var out addresses
+	text, err := os.ReadFile(addressesFile(data))
+	if err != nil {
+		return out, fmt.Errorf("find the running process: %w (give --http when it runs elsewhere)", err)
+	}
+	return out, json.Unmarshal(text, &out)
+}

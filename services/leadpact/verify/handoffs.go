@@ -1,0 +1,137 @@
+package verify
+
+import (
+	"context"
+	"time"
+
+	"google.golang.org/protobuf/proto"
+
+	"github.com/leadpact/leadpact/internal/store"
+	eventv1 "github.com/leadpact/leadpact/proto/leadpact/event/v1"
+	"github.com/leadpact/leadpact/services/compliance/ledger"
+)
+
+// grace is how long after its due time an open clock counts as left behind.
+const grace = 5 * time.Second
+
+func oneOwner(ctx context.Context, v *verifier) (int, faults, error) {
+	var f faults
+	var last store.Assignment
+	looked := 0
+	err := v.handoff.EachAssignment(ctx, func(a store.Assignment, _ []store.ClockRow) error {
+		looked++
+		if a.Lead == last.Lead {
+			switch {
+			case last.EndedAt.IsZero():
+				f.add("lead %s: assignment %s lives on beside %s", a.Lead, last.ID, a.ID)
+			case a.StartedAt.Before(last.EndedAt):
+				f.add("lead %s: assignment %s began before %s ended", a.Lead, a.ID, last.ID)
+			}
+		}
+		last = a
+		return nil
+	})
+	return looked, f, err
+}
+
+func loadsCounted(ctx context.Context, v *verifier) (int, faults, error) {
+	var f faults
+	stored, counted, err := v.handoff.RepLoads(ctx)
+	if err != nil {
+		return 0, f, err
+	}
+	for rep, n := range counted {
+		if stored[rep] != n {
+			f.add("rep %s holds %d live assignments, %d are written down", rep, n, stored[rep])
+		}
+	}
+	for rep, n := range stored {
+		if _, ok := counted[rep]; !ok && n != 0 {
+			f.add("rep %s holds no live assignment, %d are written down", rep, n)
+		}
+	}
+	return len(stored), f, nil
+}
+
+func clocksResolved(ctx context.Context, v *verifier) (int, faults, error) {
+	var f faults
+	now, err := v.handoff.Now(ctx)
+	if err != nil {
+		return 0, f, err
+	}
+	looked := 0
+	err = v.handoff.EachAssignment(ctx, func(a store.Assignment, clocks []store.ClockRow) error {
+		for _, c := range clocks {
+			looked++
+			if c.State == store.ClockOpen && !a.EndedAt.IsZero() {
+				f.add("clock %s runs on although assignment %s ended", c.ID, a.ID)
+			}
+			if c.State == store.ClockOpen && c.DueAt.Before(now.Add(-grace)) {
+				f.add("clock %s was due %s ago and is still open", c.ID, now.Sub(c.DueAt).Round(time.Second))
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return 0, f, err
+	}
+	overdue, err := v.handoff.OverdueClocks(ctx, now.Add(-grace))
+	if err == nil && overdue > 0 {
+		f.add("%d clocks are overdue, those of waiting handoffs included", overdue)
+	}
+	return looked, f, err
+}
+
+// breachesTold compares handoff's breached clocks with the ledger's breaches.
+func breachesTold(ctx context.Context, v *verifier) (int, faults, error) {
+	var f faults
+	told := map[string]int{}
+	for shard := range ledger.Shards {
+		err := v.entries(ctx, shard, "clock.breached", func(entry store.Entry) error {
+			var e eventv1.Event
+			if err := proto.Unmarshal(entry.Data, &e); err != nil {
+				return err
+			}
+			c := e.GetClockBreached().GetClock()
+			told[c.GetId()]++
+			if e.GetRecordedAt() < c.GetDueAt() {
+				f.add("clock %s was breached %d µs early", c.GetId(), c.GetDueAt()-e.GetRecordedAt())
+			}
+			if e.GetOccurredAt() != c.GetDueAt() {
+				f.add("the breach of clock %s is not recorded at its due time", c.GetId())
+			}
+			return nil
+		})
+		if err != nil {
+			return 0, f, err
+		}
+	}
+	for id, n := range told {
+		if n > 1 {
+			f.add("clock %s was breached %d times", id, n)
+		}
+	}
+	err := v.handoff.EachAssignment(ctx, func(_ store.Assignment, clocks []store.ClockRow) error {
+		for _, c := range clocks {
+			if (c.State == store.ClockBreached) != (told[c.ID] == 1) {
+				f.add("clock %s is %s in handoff and was told as breached %d times", c.ID, c.State, told[c.ID])
+			}
+		}
+		return nil
+	})
+	return len(told), f, err
+}
+
+func outboxesEmpty(ctx context.Context, v *verifier) (int, faults, error) {
+	var f faults
+	for name, s := range map[string]store.Base{"scoring": v.scoring, "handoff": v.handoff, "compliance": v.compliance} {
+		n, _, err := s.Queued(ctx)
+		if err != nil {
+			return 0, f, err
+		}
+		if n > 0 {
+			f.add("%d messages wait in the outbox of %s", n, name)
+		}
+	}
+	return 3, f, nil
+}
