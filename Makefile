@@ -42,11 +42,16 @@ test: .bin/testpg ## run the whole test suite; a PostgreSQL is provided
 
 .PHONY: test-here
 test-here: ## run it against the server that LEADPACT_TEST_POSTGRES names
-	@set -e; pure=$$($(TESTED) | grep -E '$(PURE)'); \
-	echo "pure rooms"; $(GO) test -shuffle=on $(TESTFLAGS) $$pure
-	@set -e; others=$$($(TESTED) | grep -vE '$(PURE)'); \
-	echo "all other rooms, raced"; CGO_ENABLED=1 $(GO) test $(RACE) -shuffle=on $(TESTFLAGS) $$others
-	@echo "tools, raced"; CGO_ENABLED=1 $(GO) -C tools test $(RACE) -shuffle=on $(TESTFLAGS) ./...
+	@all=$$($(TESTED)) || exit 1; failed=; \
+	pure=$$(echo "$$all" | grep -E '$(PURE)') || exit 1; \
+	others=$$(echo "$$all" | grep -vE '$(PURE)') || exit 1; \
+	echo "pure rooms"; \
+	$(GO) test -shuffle=on $(TESTFLAGS) $$pure || failed="$$failed pure"; \
+	echo "all other rooms, raced"; \
+	CGO_ENABLED=1 $(GO) test $(RACE) -shuffle=on $(TESTFLAGS) $$others || failed="$$failed others"; \
+	echo "tools, raced"; \
+	CGO_ENABLED=1 $(GO) -C tools test $(RACE) -shuffle=on $(TESTFLAGS) ./... || failed="$$failed tools"; \
+	[ -z "$$failed" ] || { echo "failed:$$failed"; exit 1; }
 
 .PHONY: test-rules
 test-rules: ## check the Prometheus rules and run their tests

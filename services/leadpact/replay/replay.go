@@ -7,6 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
+	"net/url"
 	"os"
 	"path"
 	"slices"
@@ -84,11 +86,33 @@ func Run(ctx context.Context, o Options) (Report, error) {
 	if o.Patience == 0 {
 		o.Patience = 5 * time.Minute
 	}
+	if err := reach(ctx, o.To); err != nil {
+		return Report{}, err
+	}
 	r := &runner{o: o, rows: rows, counted: counted, sender: sender.New(o.To, verify, secret, o.Patience)}
 	defer r.sender.Close()
 	err = r.run(ctx)
 	slices.SortFunc(r.report.Refused, func(a, b Refused) int { return a.Line - b.Line })
 	return r.report, err
+}
+
+// reach says at once when nobody listens at the address: a wrong one would look like a long wait otherwise.
+func reach(ctx context.Context, to string) error {
+	u, err := url.Parse(to)
+	if err != nil || u.Host == "" {
+		return fmt.Errorf("%q is no address: give http://host:port/v1/hooks/NAME", to)
+	}
+	host := u.Host
+	if u.Port() == "" {
+		host = net.JoinHostPort(u.Hostname(), map[string]string{"http": "80", "https": "443"}[u.Scheme])
+	}
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", host)
+	if err != nil {
+		return fmt.Errorf("nobody answers at %s: is leadpact serve running there? %w", host, err)
+	}
+	return conn.Close()
 }
 
 type runner struct {
