@@ -55,7 +55,10 @@ func TestHolds(t *testing.T) {
 		`did("attempt") + did("won") >= 3`: true,
 		`did("won") == 0`:                  true,
 		`stage == "lead" && grade != "A" && channel in ["organic"] && source == "web"`: true,
-		`score > 1 ? lead.hot : true`: false,
+		`score > 1 ? lead.hot : true`:                                   false,
+		strings.Repeat("lead.hot || ", 150) + "score > 1":               true,
+		strings.Repeat("lead.hot && ", 150) + "score > 1":               false,
+		strings.Repeat("(", 10) + "score > 1" + strings.Repeat(")", 10): true,
 	} {
 		t.Run(condition, func(t *testing.T) {
 			t.Parallel()

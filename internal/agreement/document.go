@@ -19,7 +19,7 @@ import (
 const (
 	maxBytes  = 1 << 20
 	maxTokens = 60_000
-	maxKeys   = 8_000
+	maxKeys   = 5_000
 	maxDepth  = 24
 	maxIndent = 100
 )
@@ -186,16 +186,11 @@ func (d *document) acceptable(tokens token.Tokens) bool {
 		}
 		first := t.Position.Line != line
 		line = t.Position.Line
+		if message, hint := foreign(t); message != "" {
+			d.refuse(t, message, hint)
+			ok = false
+		}
 		switch t.Type {
-		case token.AnchorType, token.AliasType, token.MergeKeyType:
-			d.refuse(t, "anchors, aliases and merges are not part of an agreement", "write the value out; a text that begins with & or * needs quotes")
-			ok = false
-		case token.TagType:
-			d.refuse(t, "a value cannot begin with '!'", "put the condition in a block (when: |), or in quotes")
-			ok = false
-		case token.DirectiveType, token.MappingKeyType:
-			d.refuse(t, fmt.Sprintf("%q is not part of an agreement", t.Value), "write key: value")
-			ok = false
 		case token.SequenceStartType, token.MappingStartType:
 			depth++
 		case token.SequenceEndType, token.MappingEndType:
@@ -204,6 +199,7 @@ func (d *document) acceptable(tokens token.Tokens) bool {
 			keys++
 		case token.SequenceEntryType:
 			first = true // dashes nest on one line
+		default: // neither deeper nor longer
 		}
 		if depth > maxDepth || keys > maxKeys || i >= maxTokens || first && depth == 0 && t.Position.Column > maxIndent {
 			d.refuse(t, "the file is larger or deeper than an agreement can be",
@@ -212,6 +208,20 @@ func (d *document) acceptable(tokens token.Tokens) bool {
 		}
 	}
 	return ok
+}
+
+// foreign says why a token has no place in an agreement, or nothing.
+func foreign(t *token.Token) (message, hint string) {
+	switch t.Type {
+	case token.AnchorType, token.AliasType, token.MergeKeyType:
+		return "anchors, aliases and merges are not part of an agreement", "write the value out; a text that begins with & or * needs quotes"
+	case token.TagType:
+		return "a value cannot begin with '!'", "put the condition in a block (when: |), or in quotes"
+	case token.DirectiveType, token.MappingKeyType:
+		return fmt.Sprintf("%q is not part of an agreement", t.Value), "write key: value"
+	default:
+		return "", ""
+	}
 }
 
 func (d *document) refuse(t *token.Token, message, hint string) {
@@ -253,10 +263,9 @@ func (d *document) convert(n ast.Node, path string) *node {
 		}
 	case ast.ScalarNode:
 		out.kind, out.text = scalar, n.GetToken().Value
-		switch n.GetToken().Type {
-		case token.SingleQuoteType:
+		if t := n.GetToken().Type; t == token.SingleQuoteType {
 			out.style = single
-		case token.DoubleQuoteType:
+		} else if t == token.DoubleQuoteType {
 			out.style = double
 		}
 	default:

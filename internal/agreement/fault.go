@@ -9,6 +9,8 @@ import (
 )
 
 // Fault is one thing wrong in a file, at the place where a person must change it.
+//
+//nolint:errname // it is what people call it, and more than an error
 type Fault struct {
 	File string
 	// Line and Column count from 1; a column is a character, not a byte. A fault of the whole file stands at 1:1.
@@ -57,6 +59,14 @@ func (fs *faults) at(n *node, message, hint string) {
 	fs.add(Fault{Line: n.line, Column: n.column, Path: n.path, Message: message, Hint: hint})
 }
 
+// choose is the hint for a word that is not among the choices, as long as a fault can still be kept.
+func (fs *faults) choose(word string, choices []string) string {
+	if len(fs.list) >= maxFaults {
+		return ""
+	}
+	return choose(word, choices)
+}
+
 // sorted returns the faults in the order of the text.
 func (fs *faults) sorted() []Fault {
 	slices.SortStableFunc(fs.list, func(a, b Fault) int {
@@ -85,6 +95,7 @@ func nearest(word string, choices []string) string {
 	if len(word) > longest {
 		return ""
 	}
+	choices = choices[:min(len(choices), 200)] // comparing takes time, and nobody has more in mind
 	best, distance := "", max(1, utf8.RuneCountInString(word)/3)+1
 	for _, c := range choices {
 		if len(c) > longest {

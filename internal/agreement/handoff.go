@@ -93,7 +93,7 @@ func (b *builder) readClocks(n *node) {
 			Name:     b.name(b.need(v, what, "name"), seen),
 			Grades:   b.refs(v.get("grades"), "grade", b.words.grades),
 			StopsOn:  b.kinds(b.need(v, what, "stops_on")),
-			Count:    b.whole(v.get("count"), 1, 1000),
+			Count:    b.count(v.get("count"), 1000),
 			MetBy:    b.kinds(v.get("met_by")),
 			Within:   b.duration(b.need(v, what, "within")),
 			Calendar: b.ref(b.need(v, what, "calendar"), "calendar", append(slices.Clone(b.calendars), RepHours)),
@@ -180,7 +180,7 @@ func (b *builder) readVolumes(n *node) {
 		b.a.Volumes = append(b.a.Volumes, Volume{
 			Name:   b.name(b.need(v, what, "name"), seen),
 			Stage:  b.ref(b.need(v, what, "stage"), "stage", b.words.stages),
-			PerRep: b.whole(b.need(v, what, "per_rep"), 1, 1_000_000),
+			PerRep: b.count(b.need(v, what, "per_rep"), 1_000_000),
 			Floor:  float64(b.percent(v.get("floor"), 0, 100)) / 100,
 		})
 	}

@@ -232,7 +232,7 @@ func TestFaults(t *testing.T) {
 		old, new string
 		want     []string
 	}{
-		"unknown key":           {"version: 1.10", "version: 1.10\n‸verison: 2", []string{`no key "verison"`}},
+		"unknown key":           {"version: 1.10", "version: 1.10\n‸verzion: 2", []string{`no key "verzion"`}},
 		"unknown key below":     {"header: X-Sig", "‸heder: X-Sig", []string{`no key "heder"`}},
 		"duplicate key":         {"version: 1.10", "version: 1.10\n‸version: 2", []string{`"version" stands twice`}},
 		"duplicate name":        {"{name: visit,", "{name: ‸size,", []string{`name "size" is taken`}},
@@ -290,6 +290,7 @@ func TestFaults(t *testing.T) {
 		"count of none":         {"count: 2", "count: ‸0", []string{"a whole number from 1"}},
 		"met by what stops":     {"stops_on: [accepted]", "stops_on: [accepted], met_by: [‸accepted]", []string{"stops the clock already"}},
 		"warnings descend":      {"[50, 80%]", "[80, ‸50]", []string{"ascending"}},
+		"warning twice":         {"[50, 80%]", "[50, ‸50]", []string{"ascending"}},
 		"warning at the breach": {"[50, 80%]", "[50, ‸100]", []string{"from 1 to 99"}},
 		"unknown remedy":        {"on_breach: reassign", "on_breach: ‸reasign", []string{`"reasign" is no remedy`}},
 		"reserved clock":        {"{name: any, within", "{name: ‸unassigned, within", nil},
@@ -354,6 +355,10 @@ func TestBounds(t *testing.T) {
 		stage := "  - name: x\n    when: '" + condition + "'\n"
 		return strings.Replace(whole, "stages:\n", "stages:\n"+strings.Repeat(stage, 40), 1)
 	}
+	var sources strings.Builder
+	for i := range 4500 {
+		fmt.Fprintf(&sources, "  some-long-name-of-a-source-%d: 1\n", i)
+	}
 	for name, text := range map[string]string{
 		"empty":         "",
 		"brackets":      strings.Repeat("[", 100_000),
@@ -361,12 +366,13 @@ func TestBounds(t *testing.T) {
 		"pairs":         "a: " + strings.Repeat("[", 9000) + strings.Repeat("]", 9000),
 		"dashes":        strings.Repeat("- ", 100_000),
 		"same keys":     strings.Repeat("k: 1\n", 50_000),
-		"most keys":     strings.Repeat("k: 1\n", 7_999),
+		"most keys":     strings.Repeat("k: 1\n", 4_999),
 		"items":         strings.Repeat("- 1\n", 100_000),
 		"too long":      strings.Repeat("#", 1<<20+1),
 		"comments":      strings.Repeat("# x\n", 1<<18),
 		"question mark": strings.Repeat("? ", 100_000),
 		"tags":          strings.Repeat("!a ", 100_000),
+		"references":    "sources:\n" + sources.String() + "fields:\n  a: {type: text, precedence: [" + strings.Repeat("nobody-has-such-a-name-as-this,", 15_000) + "]}\n",
 		"nots":          guarded(strings.Repeat("!", 1900) + "lead.hot"),
 		"minuses":       guarded(strings.Repeat("-", 1900) + "score > 1"),
 		"parentheses":   guarded(strings.Repeat("(", 900) + "lead.hot" + strings.Repeat(")", 900)),
@@ -379,18 +385,26 @@ func TestBounds(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			start := time.Now()
-			a, faults := agreement.Parse("a.yaml", []byte(text))
-			if a != nil || len(faults) == 0 {
-				t.Error("no fault found")
+			var faults []agreement.Fault
+			took := measure(func() { _, faults = agreement.Parse("a.yaml", []byte(text)) })
+			if len(faults) == 0 {
+				t.Fatal("no fault found")
 			}
-			if took := time.Since(start); took > 20*time.Second {
+			if took > patience {
 				t.Errorf("took %v", took)
-			} else {
-				t.Logf("took %v: %v", took, faults[0])
 			}
+			t.Logf("took %v: %v", took, faults[0])
 		})
 	}
+}
+
+// patience is far above what reading takes even on a busy machine, and below the minutes that the bounds prevent.
+const patience = time.Minute
+
+func measure(f func()) time.Duration {
+	start := time.Now() //nolint:forbidigo // how long it takes is the question
+	f()
+	return time.Since(start) //nolint:forbidigo // the same
 }
 
 func FuzzParse(f *testing.F) {
@@ -400,10 +414,12 @@ func FuzzParse(f *testing.F) {
 	}
 	f.Add([]byte("a: [b, {c: |\n  d\n  e}]\n"))
 	f.Fuzz(func(t *testing.T, text []byte) {
-		start := time.Now()
-		_, faults := agreement.Parse("a.yaml", text)
-		_, more := agreement.ParseRoster("r.yaml", text)
-		if took := time.Since(start); took > 10*time.Second {
+		var faults, more []agreement.Fault
+		took := measure(func() {
+			_, faults = agreement.Parse("a.yaml", text)
+			_, more = agreement.ParseRoster("r.yaml", text)
+		})
+		if took > patience {
 			t.Errorf("took %v", took)
 		}
 		lines := strings.Split(strings.TrimPrefix(string(text), "\ufeff"), "\n")

@@ -81,8 +81,8 @@ func (b *rosterBuilder) readReps(n *node, teams, notices []string) {
 		rep := Rep{
 			ID:       p.key.text,
 			Team:     b.ref(b.need(v, what, "team"), "team", teams),
-			Weight:   b.whole(v.get("weight"), 1, 1000),
-			Capacity: b.whole(b.need(v, what, "capacity"), 1, 100_000),
+			Weight:   b.count(v.get("weight"), 1000),
+			Capacity: b.count(b.need(v, what, "capacity"), 100_000),
 			Calendar: b.text(v.get("calendar")),
 			Notice:   b.ref(v.get("notice"), "notice", notices),
 		}
@@ -141,16 +141,20 @@ func (b *rosterBuilder) moment(n *node, later int) (time.Time, bool) {
 	return time.Time{}, false
 }
 
-// startOfDay is the first instant of the date some days later. Where the clocks go forward at midnight, that is not 00:00.
+// startOfDay is the first instant of the date some days later. Where the clocks go forward over midnight, that is where the
+// gap ends, and time.Date may answer with an instant on either side of it.
 func startOfDay(day calendar.Date, later int, zone *time.Location) time.Time {
-	noon := time.Date(day.Year, day.Month, day.Day+later, 12, 0, 0, 0, time.UTC)
-	t := time.Date(noon.Year(), noon.Month(), noon.Day(), 0, 0, 0, 0, zone)
-	if t.Day() != noon.Day() { // read with the offset after the gap: the day begins where the gap ends
-		_, end := t.ZoneBounds()
-		return end.UTC()
+	date := time.Date(day.Year, day.Month, day.Day+later, 0, 0, 0, 0, time.UTC)
+	on := func(t time.Time) bool {
+		year, month, day := t.In(zone).Date()
+		return year == date.Year() && month == date.Month() && day == date.Day()
 	}
-	if start, _ := t.ZoneBounds(); start.Before(t) && start.In(zone).Day() == noon.Day() && start.After(t.Add(-24*time.Hour)) {
-		return start.UTC()
+	t := time.Date(date.Year(), date.Month(), date.Day(), 0, 0, 0, 0, zone)
+	start, end := t.ZoneBounds()
+	for _, change := range []time.Time{start, end} {
+		if !change.IsZero() && on(change) && (change.Before(t) || !on(t)) {
+			t = change
+		}
 	}
 	return t.UTC()
 }

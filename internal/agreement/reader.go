@@ -28,7 +28,7 @@ func (r *reader) fields(n *node, what string, keys ...string) *node {
 	}
 	for _, p := range n.pairs {
 		if !slices.Contains(keys, p.key.text) {
-			r.at(p.key, fmt.Sprintf("%s has no key %q", what, p.key.text), choose(p.key.text, keys))
+			r.at(p.key, fmt.Sprintf("%s has no key %q", what, p.key.text), r.choose(p.key.text, keys))
 		}
 	}
 	return n
@@ -144,7 +144,7 @@ func (r *reader) text(n *node) string {
 func (r *reader) ref(n *node, what string, declared []string) string {
 	s := r.text(n)
 	if s != "" && !slices.Contains(declared, s) {
-		r.at(n, fmt.Sprintf("no %s is named %s", what, quote(s)), choose(s, declared))
+		r.at(n, fmt.Sprintf("no %s is named %s", what, quote(s)), r.choose(s, declared))
 		return ""
 	}
 	return s
@@ -171,7 +171,7 @@ func (r *reader) refs(n *node, what string, declared []string) []string {
 func (r *reader) oneOf(n *node, what string, words ...string) string {
 	s := r.text(n)
 	if s != "" && !slices.Contains(words, s) {
-		r.at(n, fmt.Sprintf("%s is no %s", quote(s), what), choose(s, words))
+		r.at(n, fmt.Sprintf("%s is no %s", quote(s), what), r.choose(s, words))
 		return ""
 	}
 	return s
@@ -200,15 +200,15 @@ func (r *reader) number(n *node) float64 {
 	return f
 }
 
-// whole is a whole number between least and most; least when n is absent or faulty.
-func (r *reader) whole(n *node, least, most int) int {
+// count is a whole number from 1 to most; 1 when n is absent or faulty.
+func (r *reader) count(n *node, most int) int {
 	if n == nil {
-		return least
+		return 1
 	}
 	v, err := strconv.Atoi(n.text)
-	if n.kind != scalar || n.style != plain || err != nil || v < least || v > most {
-		r.at(n, fmt.Sprintf("a whole number from %d to %d belongs here", least, most), "")
-		return least
+	if n.kind != scalar || n.style != plain || err != nil || v < 1 || v > most {
+		r.at(n, fmt.Sprintf("a whole number from 1 to %d belongs here", most), "")
+		return 1
 	}
 	return v
 }

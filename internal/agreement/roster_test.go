@@ -88,6 +88,8 @@ func TestAbsenceWhereMidnightIsMissing(t *testing.T) {
 		{"America/Sao_Paulo", "2018-11-04", "2018-11-04", "2018-11-04T03:00:00Z", "2018-11-05T02:00:00Z"},
 		{"America/Sao_Paulo", "2018-11-03", "2018-11-03", "2018-11-03T03:00:00Z", "2018-11-04T03:00:00Z"},
 		{"Asia/Beirut", "2022-03-27", "2022-03-27", "2022-03-26T22:00:00Z", "2022-03-27T21:00:00Z"},
+		// From 23:30 to 00:30, so that the day begins half an hour late and before what its missing midnight would be.
+		{"America/Toronto", "1919-03-31", "1919-03-31", "1919-03-31T04:30:00Z", "1919-04-01T04:00:00Z"},
 		{"America/Havana", "2026-11-01", "2026-11-01", "2026-11-01T04:00:00Z", "2026-11-02T05:00:00Z"},
 	} {
 		text := strings.NewReplacer("Europe/Berlin", c.zone, "from: 2026-10-24", "from: "+c.from, "to: 2026-10-25", "to: "+c.to).Replace(people)
