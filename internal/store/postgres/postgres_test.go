@@ -1,6 +1,7 @@
 package postgres_test
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -238,7 +239,7 @@ func TestQuarantineTakesAnyPoison(t *testing.T) {
 		t.Fatal(err)
 	}
 	rows, err := s.ListQuarantined(t.Context(), 2)
-	if err != nil || len(rows) != 1 || string(rows[0].Raw) != string(raw) || rows[0].EventID != "nul \uFFFD and half a rune \uFFFD" {
+	if err != nil || len(rows) != 1 || !bytes.Equal(rows[0].Raw, raw) || rows[0].EventID != "nul \uFFFD and half a rune \uFFFD" {
 		t.Fatalf("%d rows: %+v, %v", len(rows), rows, err)
 	}
 }

@@ -259,6 +259,48 @@ func TestLockHandoffsSeesWhatItWaitedFor(t *testing.T) {
 	}
 }
 
+// A batch is inserted in order of its keys whatever its own order: one that waits at a key holds no later one. Two batches that
+// share keys then wait in a line, not in a circle.
+func TestBatchWaitsBeforeItTakesWhatComesLater(t *testing.T) {
+	t.Parallel()
+	url := pgtest.Database(t)
+	one, other := handoff(t, url, postgres.Options{}), handoff(t, url, postgres.Options{})
+	insert := func(s store.Handoff, ids ...string) (fresh []bool, err error) {
+		err = s.Update(t.Context(), func(ctx context.Context, tx store.HandoffTx) error {
+			rows := make([]store.Activity, len(ids))
+			for i, id := range ids {
+				rows[i].ID = id
+			}
+			fresh, err = tx.InsertActivities(ctx, rows)
+			return err
+		})
+		return fresh, err
+	}
+	type result struct {
+		fresh []bool
+		err   error
+	}
+	waited := make(chan result, 1)
+	err := one.Update(t.Context(), func(ctx context.Context, tx store.HandoffTx) error {
+		if _, err := tx.InsertActivities(ctx, []store.Activity{{ID: "b"}}); err != nil {
+			return err
+		}
+		go func() {
+			fresh, err := insert(other, "c", "b")
+			waited <- result{fresh, err}
+		}()
+		waitForAWaiter(t, url)
+		fresh, err := insert(handoff(t, url, postgres.Options{StatementTimeout: 5 * time.Second}), "c")
+		if err == nil && !fresh[0] {
+			err = errors.New("c was taken by a batch that waits at b")
+		}
+		return err
+	})
+	if r := <-waited; err != nil || r.err != nil || !slices.Equal(r.fresh, []bool{false, false}) {
+		t.Fatalf("%v; the batch that waited: %v, %v", err, r.fresh, r.err)
+	}
+}
+
 // waitForAWaiter returns when a session of the database waits for a lock.
 func waitForAWaiter(t *testing.T, url string) {
 	t.Helper()

@@ -45,7 +45,8 @@ func (b *base) update(ctx context.Context, f func(ctx context.Context, tx *trans
 			return err
 		}
 		// Jitter, so that two that met do not meet again.
-		if waitErr := sleep(ctx, pause/2+rand.N(pause)); waitErr != nil {
+		jittered := pause/2 + rand.N(pause) //nolint:gosec // it keeps no secret
+		if waitErr := sleep(ctx, jittered); waitErr != nil {
 			return errors.Join(err, waitErr)
 		}
 		pause *= 2

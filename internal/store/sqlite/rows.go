@@ -63,12 +63,12 @@ func column[T any](v *T) []any { return []any{v} }
 
 // snapshot runs f on one committed state.
 func (e *engine) snapshot(ctx context.Context, op string, f func(q queryer) error) error {
-	tx, err := e.read.BeginTx(ctx, &sql.TxOptions{ReadOnly: true})
+	inner, err := e.read.BeginTx(ctx, &sql.TxOptions{ReadOnly: true})
 	if err != nil {
 		return wrap(ctx, op, err)
 	}
-	defer tx.Rollback() //nolint:errcheck // it read only
-	return f(tx)
+	defer inner.Rollback() //nolint:errcheck // it read only
+	return f(&tx{inner: inner, stmts: map[string]*sql.Stmt{}})
 }
 
 // micros is an instant as it is stored; the zero time has a number of its own, below every other.

@@ -21,7 +21,7 @@ var (
 	errNested   = errors.New("sqlite: a write inside Update would wait for itself for ever: use the transaction that Update gives")
 )
 
-// tx is one writing transaction.
+// tx is one transaction: of the writer, or of a reader who wants one snapshot.
 type tx struct {
 	inner *sql.Tx
 	stmts map[string]*sql.Stmt

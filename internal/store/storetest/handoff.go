@@ -11,7 +11,8 @@ func exerciseHandoff(t *testing.T, o Opener) {
 	cases{
 		"PoolsAreMadeWhenLocked":            poolsAreMadeWhenLocked,
 		"RepsAreMadeWhenLocked":             repsAreMadeWhenLocked,
-		"LocksLoseNoUpdate":                 locksLoseNoUpdate,
+		"PoolsLoseNoUpdate":                 poolsLoseNoUpdate,
+		"RepsLoseNoUpdate":                  repsLoseNoUpdate,
 		"LocksTakeOneOrder":                 locksTakeOneOrder,
 		"LoadsAreRecounted":                 loadsAreRecounted,
 		"RosterKeepsItsHistory":             rosterKeepsItsHistory,
