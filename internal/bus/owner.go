@@ -21,7 +21,10 @@ const (
 	// settleCheck is how often a new owner looks whether the former one's messages are back.
 	settleCheck = 50 * time.Millisecond
 	drainWithin = 2 * time.Second
-	pinHeader   = "Nats-Pin-Id"
+	// quiesceWithin bounds the wait for messages that are on their way to an owner which leaves; when another owner is at work
+	// already, the count never gets there.
+	quiesceWithin = 500 * time.Millisecond
+	pinHeader     = "Nats-Pin-Id"
 )
 
 // errLost: the server gave the partition to another replica.
@@ -38,6 +41,8 @@ var errGaveWay = errors.New("bus: gave the partition up for others to try")
 //	waiting ───────────────────────────▶ pinned, unsettled ───────────────────────▶ settled: applies
 //	   ▲                                        │                                       │
 //	   └──────── 423: the pin is another's; Apply is cancelled, what is held goes back ─┘
+//
+// A gap in the consumer's own numbering unsettles too: what was sent on a connection that broke comes again.
 //
 // Settling keeps the order over a take-over: what a former owner was sent comes to the new one again, at once when it was given
 // back and after ackWait when that owner was killed, and until then the new owner must not apply what follows.
@@ -57,6 +62,7 @@ type owner struct {
 	mu      sync.Mutex
 	pin     string
 	settled bool
+	last    uint64      // consumer sequence of the newest delivery
 	held    []*delivery // by stream sequence, not acknowledged; the first hand of them are being applied
 	hand    int
 	abort   context.CancelCauseFunc // of the Apply under way
@@ -121,8 +127,10 @@ func (o *owner) attend(ctx context.Context) error {
 	closed := cc.Closed()
 	err = o.work(ctx, cons, closed)
 
-	// The pin goes first: while we have it, what is given back would be sent to this subscription, which nobody reads soon.
+	// What the server sends to a subscription that has ended lies there for ackWait, and the next owner waits for it. So the
+	// pin goes first, then what is on its way arrives, then the subscription ends, and at last all is given back.
 	o.unpin(stream)
+	o.quiesce(cons)
 	cc.Drain()
 	t := time.NewTimer(drainWithin)
 	defer t.Stop()
@@ -213,6 +221,10 @@ func (o *owner) take(msg jetstream.Msg) {
 	if pin := msg.Headers().Get(pinHeader); pin != o.pin {
 		o.pin, o.settled = pin, false
 	}
+	if md.Sequence.Consumer != o.last+1 {
+		o.settled = false // something was sent before it and was lost with a connection; it comes again
+	}
+	o.last = md.Sequence.Consumer
 	// A message that we hold already comes again when a beat was late; the copy we hold answers for both.
 	if _, again := slices.BinarySearchFunc(o.held[:o.hand], d.seq, bySeq); again {
 		return
@@ -273,6 +285,27 @@ func (o *owner) giveBack() {
 		nakAll(o.held[:o.hand])
 		o.held = slices.Clip(o.held[o.hand:])
 		o.hand = 0
+	}
+}
+
+// quiesce waits, not for long, until everything that was sent and is not acknowledged is in our hand.
+func (o *owner) quiesce(cons jetstream.Consumer) {
+	if !o.bus.nc.IsConnected() {
+		return
+	}
+	ctx, cancel := context.WithTimeout(o.bus.cutting, quiesceWithin)
+	defer cancel()
+	for {
+		info, err := cons.Info(ctx)
+		if err != nil {
+			return
+		}
+		o.mu.Lock()
+		all := info.NumAckPending <= len(o.held)
+		o.mu.Unlock()
+		if all || !pause(ctx, settleCheck) {
+			return
+		}
 	}
 }
 

@@ -76,6 +76,28 @@ func TestMergesMakeNoDifference(t *testing.T) {
 	})
 }
 
+// Many touches, near the edge of the window: what one side has forgotten, the other side's newer touches would have made it forget.
+func TestTheWindowIsTheSameInAnyParting(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		var parts [3][]lead.Fact
+		var all []lead.Fact
+		for i, minutes := range rapid.SliceOfN(rapid.Int64Range(0, 100*60), 60, 120).Draw(t, "minutes") {
+			f := lead.Fact{Source: "web", ID: time.Duration(i).String(), Kind: lead.Touch, Name: "click",
+				OccurredAt: at(1_700_000_000_000_000 + minutes*60_000_000)}
+			n := rapid.IntRange(0, 2).Draw(t, "part")
+			parts[n], all = append(parts[n], f), append(all, f)
+		}
+		want := marshal(t, fold(all...))
+		a, b, c := fold(parts[0]...), fold(parts[1]...), fold(parts[2]...)
+		for _, k := range []lead.Knowledge{lead.Merge(lead.Merge(a, b), c), lead.Merge(a, lead.Merge(b, c)), lead.Merge(lead.Merge(c, a), b)} {
+			if got := marshal(t, k); got != want {
+				t.Fatalf("a parting gave\n%s\nwant\n%s", got, want)
+			}
+		}
+	})
+}
+
 // What is written is read back the same, and folding goes on from it as if it had never been away.
 func TestEncodingKeepsEverything(t *testing.T) {
 	t.Parallel()

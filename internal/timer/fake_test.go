@@ -178,15 +178,15 @@ func (m *memory) config(owner string) timer.Config {
 }
 
 // start runs a timer until the test ends or stop is called.
-func start(t *testing.T, c timer.Config) (running *timer.Timer, stop func()) {
+func start(t *testing.T, c timer.Config) (_ *timer.Timer, stop func()) {
 	t.Helper()
-	running, err := timer.New(c)
+	made, err := timer.New(c)
 	if err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
-	go func() { done <- running.Run(ctx) }()
+	go func() { done <- made.Run(ctx) }()
 	stop = sync.OnceFunc(func() {
 		cancel()
 		if err := <-done; err != nil {
@@ -194,5 +194,5 @@ func start(t *testing.T, c timer.Config) (running *timer.Timer, stop func()) {
 		}
 	})
 	t.Cleanup(stop)
-	return running, stop
+	return made, stop
 }

@@ -36,7 +36,7 @@ func (s *shard) fire(ctx context.Context, now time.Time) {
 		}
 		return
 	}
-	s.warn(ctx, "not fired", err)
+	s.warn(ctx, "fire", err)
 	s.putBack(due, now)
 	switch {
 	case alone:
@@ -102,5 +102,5 @@ func (s *shard) putBack(due []entry, now time.Time) {
 func pause(failures int) time.Duration {
 	d := firstPause << min(failures-1, 10)
 	d = min(d, longestPause)
-	return d/2 + rand.N(d/2)
+	return d/2 + rand.N(d/2) //nolint:gosec // jitter keeps no secret
 }

@@ -88,7 +88,7 @@ func (s *shard) run(ctx context.Context) {
 func (s *shard) turn(ctx context.Context) time.Duration {
 	now, err := s.config.Store.Now(ctx)
 	if err != nil {
-		s.warn(ctx, "time not told", err)
+		s.warn(ctx, "ask the store for the time", err)
 		s.silences++
 		return min(pause(s.silences), longestSleep)
 	}
@@ -136,7 +136,7 @@ func (s *shard) renew(ctx context.Context, now time.Time) {
 	began := time.Now()
 	held, epoch, err := s.config.Store.Acquire(ctx, s.config.Name, s.number, s.config.Owner, s.config.LeaseTTL)
 	if err != nil {
-		s.warn(ctx, "lease not renewed", err)
+		s.warn(ctx, "renew the lease", err)
 		s.renewAt = time.Now().Add(s.config.LeaseTTL / 10)
 		return // what is left of the lease is left
 	}
@@ -181,7 +181,7 @@ func (s *shard) sweep(ctx context.Context, now time.Time) {
 	again := s.config.Sweep
 	switch {
 	case err != nil:
-		s.warn(ctx, "sweep broken off", err)
+		s.warn(ctx, "sweep", err)
 		again = min(again, longestSleep)
 	case len(wakes) < pageSize:
 		s.merge(wakes)
@@ -300,9 +300,9 @@ func (s *shard) status() status {
 }
 
 // warn is silent about what a stop breaks off.
-func (s *shard) warn(ctx context.Context, what string, err error) {
+func (s *shard) warn(ctx context.Context, tried string, err error) {
 	if ctx.Err() == nil {
-		s.logger.WarnContext(ctx, what, "error", err)
+		s.logger.WarnContext(ctx, "failed and tried again", "tried", tried, "error", err)
 	}
 }
 

@@ -113,6 +113,12 @@ func TestArmedLaterReplacesArmedEarlier(t *testing.T) {
 		if looks := m.looks(); len(looks) != 1 || calls.Load() != 1 || looks[0].late > time.Microsecond {
 			t.Fatalf("%d calls fired %v", calls.Load(), looks)
 		}
+		running.Arm(0, m.write(0, "moved away", 10*time.Second))
+		running.Arm(0, m.write(0, "moved away", time.Hour))
+		pass(15 * time.Second)
+		if n := calls.Load(); n != 1 {
+			t.Errorf("%d looks at what was moved beyond the horizon", n-1)
+		}
 		stop()
 		m.check(t)
 	})

@@ -21,7 +21,6 @@ import (
 func TestCluster(t *testing.T) {
 	t.Parallel()
 	cluster := bustest.Cluster(t)
-	t.Run("servers are killed under load", func(t *testing.T) { killedUnderLoad(t, cluster) })
 	bustest.Exercise(t, func(t *testing.T) *bustest.Site { return cluster.Site(t) })
 	t.Run("what is not proved durable is not ready", func(t *testing.T) {
 		t.Parallel()
@@ -54,9 +53,11 @@ func unproven(t *testing.T, cfg bus.Config) {
 	try("the risk accepted", func(c *bus.Config) { c.MonitorURLs, c.DurabilityUnproven = nil, true }, true)
 }
 
-// killedUnderLoad kills the leader of the stream, and later all servers at once, while one publisher and two replicas work. What
+// TestClusterKilled kills the leader of the stream, and later all servers at once, while one publisher and two replicas work. What
 // was acknowledged must be applied, in order, and Consume must not return.
-func killedUnderLoad(t *testing.T, cluster *bustest.Servers) {
+func TestClusterKilled(t *testing.T) {
+	t.Parallel()
+	cluster := bustest.Cluster(t)
 	site := cluster.Site(t)
 	cfg := site.Config()
 	const n = 400

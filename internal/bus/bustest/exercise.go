@@ -147,6 +147,7 @@ func eachRoleOnce(t *testing.T, s *Site) {
 		consume(t, b, role, r)
 	}
 	publish(t, b, event.Ingest, events[600:], 100)
+	publish(t, b, event.Ingest, events[600:], 100) // the same ids at once again are stored once
 	for _, role := range []string{event.Scoring, event.Compliance} {
 		recorders[role].waitFor(t, ids)
 		recorders[role].checkOnce(t, ids)

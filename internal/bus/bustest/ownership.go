@@ -17,6 +17,9 @@ import (
 // takeOverWithin is the time until a killed owner's pin and deliveries lapse, five seconds, and what a busy machine adds.
 const takeOverWithin = 15 * time.Second
 
+// handOverWithin is below the time in which a pin or a delivery lapses: an owner that drains gives both back.
+const handOverWithin = 4 * time.Second
+
 // takeOver kills the owner in the middle of an Apply while its rival waits and while publishing goes on. Order, at the rival,
 // must begin where the killed owner's last acknowledged event ended.
 func takeOver(t *testing.T, s *Site) {
@@ -133,7 +136,11 @@ func drain(t *testing.T, s *Site) {
 	consume(t, b, event.Scoring, ledger)
 	publish(t, publisher, event.Ingest, events[300:], 7)
 	ledger.waitFor(t, ids)
-	t.Logf("the hand-over lasted %v", time.Since(stopped).Round(10*time.Millisecond))
+	if took := time.Since(stopped); took > handOverWithin {
+		t.Errorf("the hand-over lasted %v, want at most %v", took, handOverWithin)
+	} else {
+		t.Logf("the hand-over lasted %v", took.Round(10*time.Millisecond))
+	}
 	ledger.checkOnce(t, ids)
 	ledger.checkOrder(t)
 }
