@@ -181,7 +181,8 @@ func (d *desk) settle(files []*file, at time.Time) error {
 	var all []entry
 	for _, f := range files {
 		for _, r := range f.clocks {
-			if r.State == store.ClockOpen && !r.WakeAt.After(at) {
+			// What is judged as of a moment that has passed breaks, and warns nobody: by now it may be due.
+			if r.State == store.ClockOpen && !r.WakeAt.After(at) && (!r.DueAt.After(at) || !at.Before(d.now)) {
 				all = append(all, entry{f, r})
 			}
 		}

@@ -2,6 +2,7 @@ package handoff_test
 
 import (
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -353,6 +354,19 @@ func TestEventWaitsForItsAgreement(t *testing.T) {
 			if err := w.Apply(t.Context(), 0, []*eventv1.Event{bad}); !bus.IsPermanent(err) {
 				t.Errorf("%s: %v", name, err)
 			}
+		}
+	})
+}
+
+// Two promises fall due at one instant, and the remedy of the first takes the lead away: the second was open then, and breaks too.
+func TestWhatFallsDueTogetherBreaksTogether(t *testing.T) {
+	engines(t, func(t *testing.T, w *world) {
+		w.agree(strings.Replace(document, "name: persistence, within: 1h, calendar: rep", "name: touches, within: 5m, calendar: always", 1))
+		w.apply(w.staged("a", 200))
+		w.pass(time.Hour)
+		w.fire()
+		if w.count("clock.breached") != 2 || w.count("clock.cancelled") != 0 || w.count("handoff.assigned") != 2 {
+			t.Errorf("told %v", w.types("a"))
 		}
 	})
 }

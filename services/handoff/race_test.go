@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -70,9 +71,14 @@ func TestSlowTransactionDoesNotLose(t *testing.T) {
 		w.pass(5*time.Minute - 100*time.Millisecond)
 		due := w.now().Add(100 * time.Millisecond)
 		entered, release := make(chan struct{}), make(chan struct{})
-		var once sync.Once
+		var held atomic.Bool
 		w.store.mu.Lock()
-		w.store.gate = func() { once.Do(func() { close(entered); <-release }) }
+		w.store.gate = func() {
+			if held.CompareAndSwap(false, true) { // the first, which is the response's
+				close(entered)
+				<-release
+			}
+		}
 		w.store.mu.Unlock()
 		var both sync.WaitGroup
 		both.Go(func() {
@@ -149,6 +155,8 @@ func TestWaitingIsHandedOffWhenThereIsRoom(t *testing.T) {
 		})
 		defer running.Wait()
 		defer stop()
+		// One look at the start, one for the roster of the beginning; from then on only what happens here makes it look.
+		w.until("the first looks", func() bool { return w.store.looks.Load() == 2 })
 		w.pass(time.Minute)
 		if _, err := w.CloseWon(as(t, "max"), &leadpactv1.CloseWonRequest{Lead: "a", RequestId: "1"}); err != nil {
 			t.Fatal(err)

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -106,6 +107,14 @@ type clocked struct {
 	mu   sync.Mutex
 	now  time.Time
 	gate func() // runs before each Update
+	// looks counts how often waiting handoffs were read.
+	looks atomic.Int64
+}
+
+func (c *clocked) WaitingHandoffs(ctx context.Context, limit int) ([]store.HandoffKey, error) {
+	keys, err := c.Handoff.WaitingHandoffs(ctx, limit)
+	c.looks.Add(1)
+	return keys, err
 }
 
 func (c *clocked) Now(context.Context) (time.Time, error) {
@@ -132,6 +141,22 @@ type world struct {
 	hash  string
 	mu    sync.Mutex
 	told  []*eventv1.Event
+	waker func(shard int, wakes ...store.Wake)
+}
+
+// arm sends wake-ups to a timer; without one they go nowhere and the test fires by itself.
+func (w *world) arm(to func(shard int, wakes ...store.Wake)) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.waker = to
+}
+
+func (w *world) armed(shard int, wakes ...store.Wake) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.waker != nil {
+		w.waker(shard, wakes...)
+	}
 }
 
 func newWorld(t *testing.T, s store.Handoff, poll time.Duration) *world {
@@ -139,7 +164,7 @@ func newWorld(t *testing.T, s store.Handoff, poll time.Duration) *world {
 	w := &world{t: t, store: &clocked{Handoff: s, now: monday}}
 	var err error
 	w.Service, err = handoff.New(handoff.Config{
-		Store: w.store, Partitions: 2, Shards: 2, Arm: func(int, ...store.Wake) {},
+		Store: w.store, Partitions: 2, Shards: 2, Arm: w.armed,
 		Secret:  func(string) (string, error) { return secret, nil },
 		Private: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}, PlainHTTP: true,
 		Schedule: []time.Duration{0, 0, 0, 0}, Poll: poll,

@@ -146,7 +146,12 @@ func serve(t *testing.T, answer http.HandlerFunc) string {
 
 func TestScheduleIsKeptAndEnds(t *testing.T) {
 	t.Parallel()
-	url := serve(t, func(rw http.ResponseWriter, _ *http.Request) { rw.WriteHeader(http.StatusBadGateway) })
+	url := serve(t, func(rw http.ResponseWriter, req *http.Request) {
+		if key := req.Header.Get("webhook-id"); key != "a" {
+			t.Errorf("came as %q", key)
+		}
+		rw.WriteHeader(http.StatusBadGateway)
+	})
 	results := &saved{}
 	r := newRoom(t, url, func(c *notify.Config) { results.Handoff, c.Store = c.Store.(store.Handoff), results })
 	r.add("a")
