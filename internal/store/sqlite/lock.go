@@ -30,24 +30,24 @@ func newFileLock(path string) (*fileLock, error) {
 	return &fileLock{db: db}, nil
 }
 
-// try takes the lock, or says with a nil release that another holds it.
-func (l *fileLock) try(ctx context.Context) (release func(), err error) {
+// try takes the lock unless another holds it.
+func (l *fileLock) try(ctx context.Context) (release func(), held bool, err error) {
 	if !l.mu.TryLock() {
-		return nil, nil
+		return nil, false, nil
 	}
 	// Whoever holds the lock ends it by release alone: not when ctx does, while publish may still be at work.
 	tx, err := l.db.BeginTx(context.WithoutCancel(ctx), nil)
 	if err != nil {
 		l.mu.Unlock()
 		if isBusy(err) {
-			return nil, nil
+			return nil, false, nil
 		}
-		return nil, fmt.Errorf("take the lock beside the database: %w", err)
+		return nil, false, fmt.Errorf("take the lock beside the database: %w", err)
 	}
 	return func() {
 		_ = tx.Rollback() // nothing was written; a lost connection has lost its lock
 		l.mu.Unlock()
-	}, nil
+	}, true, nil
 }
 
 // wait takes the lock when its turn comes.
@@ -55,7 +55,8 @@ func (l *fileLock) wait(ctx context.Context) (release func(), err error) {
 	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()
 	for {
-		if release, err = l.try(ctx); release != nil || err != nil {
+		release, held, err := l.try(ctx)
+		if held || err != nil {
 			return release, err
 		}
 		select {

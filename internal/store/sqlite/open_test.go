@@ -74,10 +74,25 @@ func copied(t *testing.T, path string, suffixes ...string) string {
 	return filepath.Join(dir, "store.db")
 }
 
-// reading names the store that a process of its own, started by TestReadOnly…, reads instead of running tests.
-const reading = "LEADPACT_TEST_READ"
+// These name the store that a process of its own, started by a test, works on instead of running tests.
+const (
+	reading  = "LEADPACT_TEST_READ"
+	relaying = "LEADPACT_TEST_RELAY"
+)
 
-// read is that process: it prints how many agreements it sees.
+// elsewhere runs such a process and returns what it prints.
+func elsewhere(t *testing.T, work, path string) string {
+	t.Helper()
+	process := exec.CommandContext(t.Context(), os.Args[0])
+	process.Env = append(os.Environ(), work+"="+path)
+	out, err := process.CombinedOutput()
+	if err != nil {
+		t.Errorf("%s: %v: %s", work, err, out)
+	}
+	return string(out)
+}
+
+// read prints how many agreements it sees.
 func read(path string) error {
 	s, err := sqlite.OpenScoring(context.Background(), path, sqlite.Options{ReadOnly: true})
 	if err != nil {
@@ -102,14 +117,54 @@ func TestReadOnlyReadsEverythingAndChangesNothing(t *testing.T) {
 	closed(t, other)
 	for name, path := range map[string]string{"beside a writer": path, "after a kill": killed, "after a clean stop": clean} {
 		before := files(t, filepath.Dir(path))
-		reader := exec.CommandContext(t.Context(), os.Args[0])
-		reader.Env = append(os.Environ(), reading+"="+path)
-		if out, err := reader.CombinedOutput(); err != nil || string(out) != "1" {
-			t.Errorf("%s: %q agreements, %v", name, out, err)
+		if out := elsewhere(t, reading, path); out != "1" {
+			t.Errorf("%s: %q agreements", name, out)
 		}
 		if diff := cmp.Diff(before, files(t, filepath.Dir(path))); diff != "" {
 			t.Errorf("%s: files changed:\n%s", name, diff)
 		}
+	}
+}
+
+// relay prints how many messages it relayed.
+func relay(path string) error {
+	s, err := sqlite.OpenScoring(context.Background(), path, sqlite.Options{NoMigrate: true})
+	if err != nil {
+		return err
+	}
+	n, err := s.Relay(context.Background(), 10, func(context.Context, []store.Message) error { return nil })
+	fmt.Print(n)
+	return errors.Join(err, s.Close())
+}
+
+// The relay's lock holds against other processes, also after the file was opened again in this one: a process loses its locks on a
+// file as soon as it closes any handle on it.
+func TestTheRelaysLockHoldsAgainstOtherProcesses(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "store.db")
+	s := must(t, sqlite.OpenScoring, path, sqlite.Options{})
+	defer s.Close()
+	err := s.Update(t.Context(), func(ctx context.Context, tx store.ScoringTx) error {
+		return tx.Enqueue(ctx, []store.Message{{Data: []byte("told")}})
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = s.Relay(t.Context(), 10, func(context.Context, []store.Message) error {
+		if n := elsewhere(t, relaying, path); n != "0" {
+			t.Errorf("another process relayed %s messages beside this one", n)
+		}
+		closed(t, must(t, sqlite.OpenScoring, path, sqlite.Options{NoMigrate: true}))
+		if n := elsewhere(t, relaying, path); n != "0" {
+			t.Errorf("another process relayed %s messages after the store was opened again", n)
+		}
+		return errors.New("not accepted")
+	})
+	if err == nil {
+		t.Error("Relay swallowed the error of publish")
+	}
+	if n := elsewhere(t, relaying, path); n != "1" {
+		t.Errorf("another process relayed %s messages when its turn came", n)
 	}
 }
 
@@ -245,19 +300,24 @@ func TestPingNamesWhatToDo(t *testing.T) {
 
 func TestManyMayOpenAtOnce(t *testing.T) {
 	t.Parallel()
-	path := filepath.Join(t.TempDir(), "store.db")
-	var group errgroup.Group
 	for range 5 {
-		group.Go(func() error {
-			s, err := sqlite.OpenHandoff(t.Context(), path, sqlite.Options{})
-			if err != nil {
-				return err
-			}
-			return errors.Join(s.Ping(t.Context()), s.Close())
-		})
-	}
-	if err := group.Wait(); err != nil {
-		t.Fatal(err)
+		path := filepath.Join(t.TempDir(), "store.db")
+		start := make(chan struct{})
+		var group errgroup.Group
+		for range 6 {
+			group.Go(func() error {
+				<-start
+				s, err := sqlite.OpenHandoff(t.Context(), path, sqlite.Options{})
+				if err != nil {
+					return err
+				}
+				return errors.Join(s.Ping(t.Context()), s.Close())
+			})
+		}
+		close(start)
+		if err := group.Wait(); err != nil {
+			t.Fatal(err)
+		}
 	}
 }
 

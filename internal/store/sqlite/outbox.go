@@ -28,12 +28,9 @@ func (e *engine) Relay(ctx context.Context, limit int, publish func(ctx context.
 	if e.write == nil {
 		return 0, errReadOnly
 	}
-	release, err := e.lock.try(ctx)
-	if err != nil {
+	release, held, err := e.lock.try(ctx)
+	if err != nil || !held {
 		return 0, wrap(ctx, "relay", err)
-	}
-	if release == nil {
-		return 0, nil
 	}
 	defer release()
 	messages, err := collect(ctx, e.read, "relay", messageFields, `SELECT id, partition, data FROM outbox ORDER BY id LIMIT ?`, limit)

@@ -67,7 +67,7 @@ func (e *engine) snapshot(ctx context.Context, op string, f func(q queryer) erro
 	if err != nil {
 		return wrap(ctx, op, err)
 	}
-	defer inner.Rollback() //nolint:errcheck // it read only
+	defer inner.Rollback()
 	return f(&tx{inner: inner, stmts: map[string]*sql.Stmt{}})
 }
 

@@ -73,9 +73,13 @@ func open(ctx context.Context, path, service string, o Options) (*engine, error)
 
 func (e *engine) openReadWrite() error {
 	// The files hold what people told the company: nobody else on the machine reads them. SQLite gives the files beside the
-	// database the database's own mode.
+	// database the database's own mode. A file that is there must not even be opened here: closing it would drop the locks
+	// that SQLite holds on it elsewhere in this process.
 	for _, path := range []string{e.path, e.path + "-lock"} {
-		f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+		f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
+		if errors.Is(err, fs.ErrExist) {
+			continue
+		}
 		if err != nil {
 			return err
 		}

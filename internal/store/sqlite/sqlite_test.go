@@ -15,12 +15,14 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	if path := os.Getenv(reading); path != "" {
-		if err := read(path); err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			os.Exit(1)
+	for variable, work := range map[string]func(path string) error{reading: read, relaying: relay} {
+		if path := os.Getenv(variable); path != "" {
+			if err := work(path); err != nil {
+				fmt.Fprintln(os.Stderr, err)
+				os.Exit(1)
+			}
+			os.Exit(0)
 		}
-		os.Exit(0)
 	}
 	goleak.VerifyTestMain(m)
 }

@@ -55,7 +55,7 @@ func (e *engine) attempt(ctx context.Context, f func(ctx context.Context, t *tx)
 	if err != nil {
 		return wrap(ctx, "begin", err)
 	}
-	defer inner.Rollback() //nolint:errcheck // after a commit it does nothing; else the error at hand matters more
+	defer inner.Rollback() // after a commit it does nothing; else the error at hand matters more
 	t := &tx{inner: inner, stmts: map[string]*sql.Stmt{}, now: micros(e.now())}
 	if err := f(context.WithValue(ctx, inside{e}, true), t); err != nil {
 		return err
@@ -84,7 +84,7 @@ func (t *tx) stmt(ctx context.Context, query string) (*sql.Stmt, error) {
 
 // QueryContext makes a tx a queryer.
 func (t *tx) QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
-	s, err := t.stmt(ctx, query)
+	s, err := t.stmt(ctx, query) //nolint:sqlclosecheck // it is closed with its transaction
 	if err != nil {
 		return nil, err
 	}
@@ -94,7 +94,7 @@ func (t *tx) QueryContext(ctx context.Context, query string, args ...any) (*sql.
 
 // exec runs a statement and returns how many rows it changed.
 func (t *tx) exec(ctx context.Context, op, query string, args ...any) (int64, error) {
-	s, err := t.stmt(ctx, query)
+	s, err := t.stmt(ctx, query) //nolint:sqlclosecheck // it is closed with its transaction
 	if err != nil {
 		return 0, wrap(ctx, op, err)
 	}

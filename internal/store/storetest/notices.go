@@ -71,7 +71,7 @@ func noticesAreUniqueAndComeBackWhole(t *testing.T, o Opener) {
 func noticesAreHiddenWhileClaimed(t *testing.T, o Opener) {
 	ctx, pair := within(t), openPair(t, o.HandoffPair)
 	now := instants()[5]
-	at := func(d time.Duration) time.Time { return now.Add(d) }
+	at := now.Add
 	insertNotices(t, ctx, pair[0],
 		store.Notice{Key: "early", State: store.NoticePending, NextAt: at(-time.Hour)},
 		store.Notice{Key: "now", State: store.NoticePending, NextAt: now},

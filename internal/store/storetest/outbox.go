@@ -156,7 +156,7 @@ func outboxFindsWhatCommitsLate(t *testing.T, s service) {
 			defer cancel()
 			err := pair[1].update(short, func(ctx context.Context, tx commonTx) error { return tx.Enqueue(ctx, message("beside")) })
 			if !errors.Is(err, context.DeadlineExceeded) {
-				return fmt.Errorf("a second writer beside this one ended with %v: is Opener.ConcurrentWriters wrong?", err)
+				return fmt.Errorf("a second writer beside this one is not held up: is Opener.ConcurrentWriters wrong? %w", err)
 			}
 			return nil
 		}
