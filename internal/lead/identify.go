@@ -41,7 +41,9 @@ func Canonical(email string) (string, error) {
 		return "", fmt.Errorf("read an e-mail address: it is not of the form name@domain")
 	}
 	at := strings.LastIndexByte(parsed.Address, '@')
-	domain, err := idna.Lookup.ToASCII(strings.ToLower(norm.NFC.String(parsed.Address[at+1:])))
+	// As browsers look names up, and no empty label either.
+	profile := idna.New(idna.MapForLookup(), idna.BidiRule(), idna.StrictDomainName(true), idna.VerifyDNSLength(true))
+	domain, err := profile.ToASCII(strings.ToLower(norm.NFC.String(parsed.Address[at+1:])))
 	if err != nil || domain == "" {
 		return "", fmt.Errorf("read an e-mail address: its domain is not a name")
 	}

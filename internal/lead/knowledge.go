@@ -65,7 +65,7 @@ func Fold(terms Terms, k Knowledge, facts ...Fact) Knowledge {
 	for _, f := range facts {
 		if id := (key{f.Source, f.ID}); !seen[id] {
 			seen[id] = true
-			out.absorb(single(terms, f))
+			absorb(&out, single(terms, f))
 		}
 	}
 	return out
@@ -74,7 +74,7 @@ func Fold(terms Terms, k Knowledge, facts ...Fact) Knowledge {
 // Merge unites what is known from two disjoint sets of facts under the same terms.
 func Merge(a, b Knowledge) Knowledge {
 	out := a.clone()
-	out.absorb(b)
+	absorb(&out, b)
 	return out
 }
 
@@ -124,7 +124,7 @@ func single(terms Terms, f Fact) Knowledge {
 
 // absorb adds what o knows. Each line is commutative and associative by itself, so all of it is: maxima and minima over keys that
 // no two facts share, addDeeds and addBins.
-func (k *Knowledge) absorb(o Knowledge) {
+func absorb(k *Knowledge, o Knowledge) {
 	if o.Touched() {
 		if !k.Touched() || o.First.compare(k.First) < 0 {
 			k.First = o.First

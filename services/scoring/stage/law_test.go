@@ -50,7 +50,8 @@ func TestNothingGoesBack(t *testing.T) {
 				case c.Cycle == last.Cycle && (c.N != last.N+1 || c.From != last.To),
 					c.Cycle != last.Cycle && (c.Cycle != last.Cycle+1 || c.N != 1 || c.To != a.Stages[0].Name || c.From != last.To):
 					t.Fatalf("%+v follows %+v", c, last)
-				case c.Cycle == last.Cycle && place(c.To) <= place(c.From) && !c.Handoff && !(c.From == "lost" || c.From == "nurture") || c.From == "won":
+				case c.Cycle == last.Cycle && place(c.To) <= place(c.From) && !c.Handoff && c.From != "lost" && c.From != "nurture",
+					c.From == "won":
 					t.Fatalf("from %s back to %s", c.From, c.To)
 				case c.Handoff && (f.History || c.To != a.Handoff.At):
 					t.Fatalf("a handoff at %s by %+v", c.To, f)

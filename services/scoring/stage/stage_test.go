@@ -45,6 +45,7 @@ func TestStories(t *testing.T) {
 		{"a live outcome does not", "h 0 form; h 1 form; 2 attempt", "1.1 new, 1.2 mql"},
 		{"history of years ago does not end what a rep works on", "400 form; 401 form; h 1 visit; h 2 lost; 402 visit",
 			"1.1 new, 1.2 mql!"},
+		{"what history made of it then, though it is worth little by now", "h 0 form; h 40 form; h 1 form", "1.1 new, 1.2 mql"},
 		{"history in disorder ends as in order", "h 0 visit; h 5 visit; h 3 lost; h 1 visit; h 6 lost",
 			"1.1 new, 1.2 lost, 2.1 new, 2.2 lost"},
 	} {
