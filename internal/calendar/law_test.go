@@ -5,9 +5,10 @@ import (
 	"testing"
 	"time"
 
+	"pgregory.net/rapid"
+
 	"github.com/leadpact/leadpact/internal/calendar"
 	"github.com/leadpact/leadpact/internal/calendar/calendartest"
-	"pgregory.net/rapid"
 )
 
 // zones have, between them, every habit that a local clock is known for: no

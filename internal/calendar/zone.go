@@ -69,14 +69,18 @@ func zoneFile(name string) ([]byte, error) {
 		if file.Name != name {
 			continue
 		}
-		body, err := file.Open()
-		if err != nil {
-			return nil, err
-		}
-		defer body.Close()
-		return io.ReadAll(body)
+		return unzip(file)
 	}
 	return nil, fs.ErrNotExist
+}
+
+func unzip(file *zip.File) ([]byte, error) {
+	body, err := file.Open()
+	if err != nil {
+		return nil, err
+	}
+	defer body.Close()
+	return io.ReadAll(body)
 }
 
 // wallClock is a zone over a stretch of time as a table of offsets. Instants are

@@ -92,7 +92,7 @@ func TestUnaryAsksForAToken(t *testing.T) {
 		_, err := tokens.Unary()(ctx, nil, &grpc.UnaryServerInfo{FullMethod: "/leadpact.v1.LeadService/GetLead"},
 			func(ctx context.Context, _ any) (any, error) {
 				who, _ = identity.From(ctx)
-				return nil, nil
+				return struct{}{}, nil
 			})
 		return who, err
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"encoding/csv"
 	"fmt"
 	"os"
@@ -104,7 +105,7 @@ func (t transition) edges() error {
 		return err
 	}
 	if got, err := c.NextOpen(midnight(t.location, t.before)); err != nil || !got.Equal(want) {
-		return fmt.Errorf("hours from %s open at %s, %v; want %s", clock(reading), stamp(got), err, stamp(want))
+		return fmt.Errorf("hours from %s open at %s; want %s: %w", clock(reading), stamp(got), stamp(want), errOr(err))
 	}
 	c, err = t.compile(spec(t.zone, calendar.Span{Open: 0, Close: calendar.Midnight}))
 	if err != nil {
@@ -112,7 +113,7 @@ func (t transition) edges() error {
 	}
 	eve := reading.AddDate(0, 0, -1).Add(-t.before.Sub(t.at)) // that local time a day earlier, by the old offset
 	if got, err := c.AddDays(eve, 1); err != nil || !got.Equal(want) {
-		return fmt.Errorf("a working day after %s is %s, %v; want %s", stamp(eve), stamp(got), err, stamp(want))
+		return fmt.Errorf("a working day after %s is %s; want %s: %w", stamp(eve), stamp(got), stamp(want), errOr(err))
 	}
 	return nil
 }
@@ -126,7 +127,7 @@ func (t transition) length() error {
 	first, last := midnight(t.location, t.before), midnight(t.location, t.before.AddDate(0, 0, 1))
 	want := 24*time.Hour - t.shift
 	if got, err := c.Elapsed(first, last); err != nil || got != want {
-		return fmt.Errorf("the day lasts %s, %v; want %s", got, err, want)
+		return fmt.Errorf("the day lasts %s; want %s: %w", got, want, errOr(err))
 	}
 	if got, err := c.Deadline(first, want); err != nil || !got.Equal(last) {
 		return fmt.Errorf("the day's time ends at %s, %v; want %s", stamp(got), err, stamp(last))
@@ -193,3 +194,13 @@ func midnight(zone *time.Location, reading time.Time) time.Time {
 }
 
 func stamp(t time.Time) string { return t.UTC().Format(time.RFC3339Nano) }
+
+// errDiffers is what is wrong when the calendar gave no error of its own.
+var errDiffers = errors.New("another answer")
+
+func errOr(err error) error {
+	if err != nil {
+		return err
+	}
+	return errDiffers
+}

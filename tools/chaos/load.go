@@ -79,20 +79,20 @@ func (l *load) send(ctx context.Context, s *sender.Sender) {
 			l.again.Add(1)
 		}
 		l.keep(answer.IDs)
-		wait(ctx, time.Duration(5+rand.IntN(20))*time.Millisecond)
+		wait(ctx, time.Duration(5+l.chance(20))*time.Millisecond)
 	}
 }
 
 // batch is one to four touches of two or three people; one event in ten is one that was sent before.
 func (l *load) batch() ([]byte, error) {
 	var events []map[string]any
-	for range 1 + rand.IntN(4) {
+	for range 1 + l.chance(4) {
 		n := l.ids.Add(1)
-		if n > 20 && rand.IntN(10) == 0 {
-			n -= rand.Int64N(20)
+		if n > 20 && l.chance(10) == 0 {
+			n -= int64(l.chance(20))
 		}
 		// All of an event follows from its number, so that a repeat says the same.
-		rng := rand.New(rand.NewPCG(uint64(n), 7))
+		rng := rand.New(rand.NewPCG(uint64(n), 7)) //nolint:gosec // a load, not a secret
 		kind := "page_viewed"
 		if rng.IntN(3) == 0 {
 			kind = "form_submitted"
@@ -116,6 +116,9 @@ func (l *load) keep(ids []string) {
 	l.n += len(ids)
 }
 
+// chance is a number from 0 up to below n.
+func (l *load) chance(n int) int { return rand.IntN(n) } //nolint:gosec // a load, not a secret
+
 func (l *load) count() int {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -130,7 +133,7 @@ func (l *load) play(ctx context.Context, rep, door string) {
 		fmt.Fprintln(os.Stderr, "chaos: reach handoff:", err)
 		return
 	}
-	defer conn.Close() //nolint:errcheck // the run is over
+	defer conn.Close()
 	client := leadpactv1.NewHandoffServiceClient(conn)
 	for ctx.Err() == nil {
 		l.look(ctx, client)
@@ -147,7 +150,7 @@ func (l *load) look(ctx context.Context, client leadpactv1.HandoffServiceClient)
 	}
 	for _, a := range inbox.GetAssignments() {
 		id := a.GetId()
-		switch p := rand.IntN(10); {
+		switch p := l.chance(10); {
 		case a.GetAcceptedAt() == nil && p < 7:
 			_, err = client.Accept(ctx, &leadpactv1.AcceptRequest{Lead: a.GetLead(), RequestId: "accept-" + id})
 		case a.GetAcceptedAt() == nil && p == 7:

@@ -41,8 +41,9 @@ func main() {
 	flag.StringVar(&o.database, "database", os.Getenv("LEADPACT_TEST_POSTGRES"), "PostgreSQL of the production way")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	defer stop()
-	if err := run(ctx, o); err != nil {
+	err := run(ctx, o)
+	stop()
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "chaos:", err)
 		os.Exit(1)
 	}

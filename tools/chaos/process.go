@@ -29,8 +29,8 @@ func (p *process) start() error {
 	if err != nil {
 		return err
 	}
-	defer log.Close() //nolint:errcheck // the child has its own
-	p.cmd = exec.Command(p.path, p.args...)
+	defer log.Close()
+	p.cmd = exec.Command(p.path, p.args...) //nolint:noctx // it is ended by signals of our choice
 	p.cmd.Dir, p.cmd.Env, p.cmd.Stdout, p.cmd.Stderr = p.dir, environment(), log, log
 	if err := p.cmd.Start(); err != nil {
 		return fmt.Errorf("start %s: %w", p.name, err)

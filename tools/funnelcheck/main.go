@@ -105,7 +105,7 @@ func read(path string) ([]map[string]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer f.Close() //nolint:errcheck // only read
+	defer f.Close()
 	records, err := csv.NewReader(f).ReadAll()
 	if err != nil || len(records) == 0 {
 		return nil, fmt.Errorf("read %s: %w", path, errors.Join(err, errors.New("no header line")))
@@ -132,7 +132,7 @@ func reported(addr, tokenFile string) (map[string]count, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer conn.Close() //nolint:errcheck // only asked
+	defer conn.Close()
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 	defer cancel()
 	resp, err := leadpactv1.NewComplianceServiceClient(conn).GetAttainment(ctx, &leadpactv1.GetAttainmentRequest{GroupBy: leadpactv1.GroupBy_GROUP_BY_CHANNEL})
