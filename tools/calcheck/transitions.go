@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	"encoding/csv"
 	"fmt"
 	"os"
@@ -194,9 +193,6 @@ func midnight(zone *time.Location, reading time.Time) time.Time {
 }
 
 func stamp(t time.Time) string { return t.UTC().Format(time.RFC3339Nano) }
-
-// errDiffers is what is wrong when the calendar gave no error of its own.
-var errDiffers = errors.New("another answer")
 
 func errOr(err error) error {
 	if err != nil {
