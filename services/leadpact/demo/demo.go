@@ -13,6 +13,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"syscall"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -85,7 +86,7 @@ func (p *play) run(ctx context.Context) (Summary, error) {
 	stage, leave := context.WithCancel(context.WithoutCancel(ctx))
 	defer leave()
 	crew, stage := errgroup.WithContext(stage)
-	defer crew.Wait() //nolint:errcheck // its errors are looked at before
+	defer crew.Wait() //nolint:errcheck // told below unless something else went wrong first
 	defer leave()
 	reps := map[string]*rep{}
 	var err error
@@ -128,11 +129,15 @@ func (p *play) run(ctx context.Context) (Summary, error) {
 		defer conn.Close() //nolint:errcheck // the play is over
 		reps[r.ID] = newRep(r.ID, p.o.Seed, conn, p.note)
 	}
-	if err := p.look(stage, crew, a); err != nil {
+	if err := p.attend(stage, crew, a); err != nil {
 		return Summary{}, err
 	}
 	summary, err := p.perform(ctx, a)
-	return summary, errors.Join(err, stop())
+	err = errors.Join(err, stop(), p.desk.server.Close())
+	if lost := crew.Wait(); lost != nil {
+		err = errors.Join(err, fmt.Errorf("a part of the demonstration broke down: %w", lost))
+	}
+	return summary, err
 }
 
 // open writes the files and builds the app.
@@ -159,7 +164,7 @@ func (p *play) open(ctx context.Context) (*agreement.Roster, error) {
 		NoticeRetries: []time.Duration{0, 200 * time.Millisecond, time.Second, 2 * time.Second, 4 * time.Second},
 	}
 	var err error
-	if p.app, err = app.New(ctx, cfg); err != nil && cfg.HTTP != anyPort {
+	if p.app, err = app.New(ctx, cfg); errors.Is(err, syscall.EADDRINUSE) {
 		cfg.HTTP, cfg.GRPC = anyPort, anyPort // another program has the usual addresses
 		p.app, err = app.New(ctx, cfg)
 	}
@@ -178,7 +183,7 @@ func (p *play) secret(ref string) (string, error) {
 
 // ready waits until webhooks would be accepted.
 func (p *play) ready(ctx context.Context, served <-chan error) error {
-	ctx, cancel := context.WithTimeout(ctx, 15*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
 	for {
 		err := p.app.Ready(ctx)
@@ -198,8 +203,8 @@ func (p *play) ready(ctx context.Context, served <-chan error) error {
 	}
 }
 
-// look attaches the referee, the ticker and a watcher over gRPC, before the first webhook.
-func (p *play) look(ctx context.Context, crew *errgroup.Group, a *agreement.Agreement) error {
+// attend attaches the referee, the ticker and a watcher over gRPC, before the first webhook.
+func (p *play) attend(ctx context.Context, crew *errgroup.Group, a *agreement.Agreement) error {
 	p.referee = referee.New(hours(a))
 	tap, err := p.app.Bus().Attach(ctx, []string{event.Ingest, event.Scoring, event.Handoff})
 	if err != nil {
@@ -237,7 +242,7 @@ func (p *play) perform(ctx context.Context, a *agreement.Agreement) (Summary, er
 	defer cancel()
 	drawn := make(chan struct{})
 	go func() { defer close(drawn); p.o.Screen.draw(show) }()
-	p.senders.play(show, p.began, requests)
+	p.senders.play(ctx, p.began, requests) // to its end, also on a machine that lags behind: one seed sends one set of events
 	<-show.Done()
 	<-drawn
 	p.o.Screen.closing()
@@ -260,13 +265,17 @@ func (p *play) note(err error) {
 	}
 }
 
-// hours gives the referee the calendars as plain numbers.
+// hours gives the referee the calendars as plain numbers; the demonstration's are of UTC and have no special dates.
 func hours(a *agreement.Agreement) map[string]referee.Hours {
 	out := map[string]referee.Hours{}
 	for _, c := range a.Calendars {
-		if c.Always {
-			out[c.Name] = referee.Hours{Always: true}
+		h := referee.Hours{Always: c.Always, Zone: time.UTC}
+		for day, spans := range c.Weekly {
+			for _, s := range spans {
+				h.Weekly[day] = append(h.Weekly[day], [2]int{int(s.Open), int(s.Close)})
+			}
 		}
+		out[c.Name] = h
 	}
 	return out
 }

@@ -1,6 +1,7 @@
 package demo
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -42,12 +43,12 @@ type touch struct {
 	Fields     map[string]any `json:"fields,omitempty"`
 }
 
-// plan makes everything that will be sent, pace people a second: the same seed, duration and pace give the same ids and bodies, to
-// the byte. Times of day stand in no body, so nothing depends on when it runs.
+// plan makes everything that will be sent within duration, pace people a second: the same seed, duration and pace give the same ids
+// and bodies, to the byte. Times of day stand in no body, so nothing depends on when it runs.
 func plan(seed uint64, duration time.Duration, pace float64) []request {
 	rng := rand.New(rand.NewPCG(seed, 0x1ead)) //nolint:gosec // a play, not a secret
 	people := max(int(duration.Seconds()*pace), 4)
-	var out []request
+	out := opening(seed)
 	for i := range people {
 		at := time.Duration(float64(duration) * (float64(i) + rng.Float64()) / float64(people))
 		out = append(out, story(rng, seed, i, at)...)
@@ -67,7 +68,21 @@ func plan(seed uint64, duration time.Duration, pace float64) []request {
 			out = append(out, request{After: out[i].After, Source: website, ID: fmt.Sprintf("broken-%d-%d", seed, i), Body: []byte(`{"id":"x","email":`), Broken: true})
 		}
 	}
-	slices.SortStableFunc(out, func(a, b request) int { return int(a.After - b.After) })
+	slices.SortStableFunc(out, func(a, b request) int { return cmp.Compare(a.After, b.After) })
+	return slices.DeleteFunc(out, func(r request) bool { return r.After >= duration })
+}
+
+// opening is a rush of big companies that ask for a call: more than the reps who answer get between them before it is the silent
+// one's turn, so that a promise is seen to break within seconds.
+func opening(seed uint64) []request {
+	var out []request
+	for i := range 7 {
+		who := fmt.Sprintf("opening-%d-%d", seed, i)
+		out = append(out, newRequest(time.Duration(i)*150*time.Millisecond, forms, []touch{{
+			ID: who + "-1", Type: "form_submitted", Email: who + "@example.com", Name: fmt.Sprintf("Opening %d", i), Channel: "paid",
+			Fields: map[string]any{"employees": 300, "hand_raiser": true, "country": "US"},
+		}}))
+	}
 	return out
 }
 

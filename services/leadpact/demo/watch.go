@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"sync"
+	"time"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
@@ -38,6 +39,12 @@ func (w *watch) run(ctx context.Context) error {
 		if c := status.Code(err); c != codes.Canceled && c != codes.Unavailable {
 			return fmt.Errorf("watch breaches: %w", err)
 		}
+		t := time.NewTimer(100 * time.Millisecond) // a door that is away fails at once, again and again
+		select {
+		case <-ctx.Done():
+		case <-t.C:
+		}
+		t.Stop()
 	}
 	return nil
 }

@@ -27,7 +27,7 @@ type Verdict struct {
 		Open      int `json:"open"`
 		// Misdated clocks carry another due time than the referee's.
 		Misdated int `json:"misdated"`
-		// Contradicted clocks ended in two ways, or were met after they were due.
+		// Contradicted clocks ended in two ways, or were met when they were due already.
 		Contradicted int `json:"contradicted"`
 		// Overdue clocks are open although their due time has passed.
 		Overdue int `json:"overdue"`
@@ -112,9 +112,9 @@ func (r *Referee) see(e *eventv1.Event, at time.Time) {
 	case *eventv1.Event_ClockStarted:
 		r.started(b.ClockStarted.GetClock())
 	case *eventv1.Event_ClockMet:
-		if c := r.ended(b.ClockMet.GetClock(), "met"); c != nil && micros(b.ClockMet.GetStoppedAt()).After(c.due) {
+		if c := r.ended(b.ClockMet.GetClock(), "met"); c != nil && !micros(b.ClockMet.GetStoppedAt()).Before(c.due) {
 			r.v.Clocks.Contradicted++
-			r.fault("clock %s was met after it was due", b.ClockMet.GetClock().GetId())
+			r.fault("clock %s was met when it was due already", b.ClockMet.GetClock().GetId())
 		}
 	case *eventv1.Event_ClockBreached:
 		r.breached(e, b.ClockBreached.GetClock(), at)
