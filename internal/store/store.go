@@ -96,6 +96,11 @@ type Quarantine interface {
 	SaveQuarantined(ctx context.Context, rows []Quarantined) error
 	// ListQuarantined returns up to limit rows, the oldest first.
 	ListQuarantined(ctx context.Context, limit int) ([]Quarantined, error)
+	// CountQuarantined counts the rows.
+	CountQuarantined(ctx context.Context) (int, error)
+	// ExpireQuarantined deletes the rows from before t, and returns how many: raw bytes may name a person, and live for a stated
+	// time only.
+	ExpireQuarantined(ctx context.Context, t time.Time) (int, error)
 }
 
 // Leases gives shards of timed work one owner at a time, while NATS is away too. A lease is for order and speed: whoever lost it

@@ -5,6 +5,7 @@ import (
 	"context"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -34,6 +35,23 @@ func (b *base) ListQuarantined(ctx context.Context, limit int) ([]store.Quaranti
 	return collect(ctx, b.pool, "list the quarantine", func(row pgx.CollectableRow) (q store.Quarantined, err error) {
 		return q, row.Scan(&q.Key, &q.Stream, &q.Source, &q.EventID, &q.Raw, &q.Reason, &q.Attempts, instant{&q.At})
 	}, `SELECT key, stream, source, event_id, raw, reason, attempts, at FROM quarantine ORDER BY at, key LIMIT $1`, max(limit, 0))
+}
+
+// CountQuarantined counts the rows.
+func (b *base) CountQuarantined(ctx context.Context) (count int, err error) {
+	err = b.pool.QueryRow(ctx, `SELECT count(*) FROM quarantine`).Scan(&count)
+	return count, failed("count the quarantine", err)
+}
+
+// ExpireQuarantined deletes the rows from before t.
+func (b *base) ExpireQuarantined(ctx context.Context, t time.Time) (int, error) {
+	gone := 0
+	err := b.update(ctx, func(ctx context.Context, tx *transaction) error {
+		n, err := exec(ctx, tx, "expire the quarantine", `DELETE FROM quarantine WHERE at < $1`, micros(t))
+		gone = int(n)
+		return err
+	})
+	return gone, err
 }
 
 // legible replaces what text cannot hold here, NUL and invalid UTF-8: the quarantine must take any poison, and Raw keeps the bytes.

@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"context"
+	"time"
 
 	"github.com/leadpact/leadpact/internal/store"
 )
@@ -30,4 +31,20 @@ func (e *engine) SaveQuarantined(ctx context.Context, rows []store.Quarantined) 
 func (e *engine) ListQuarantined(ctx context.Context, limit int) ([]store.Quarantined, error) {
 	return collect(ctx, e.read, "list the quarantine", quarantinedFields,
 		`SELECT key, stream, source, event_id, raw, reason, attempts, at FROM quarantine ORDER BY at, key LIMIT ?`, limit)
+}
+
+// CountQuarantined counts the rows.
+func (e *engine) CountQuarantined(ctx context.Context) (int, error) {
+	return one(ctx, e.read, "count the quarantine", column[int], `SELECT count(*) FROM quarantine`)
+}
+
+// ExpireQuarantined deletes the rows from before t.
+func (e *engine) ExpireQuarantined(ctx context.Context, t time.Time) (int, error) {
+	gone := 0
+	err := e.update(ctx, func(ctx context.Context, tx *tx) error {
+		n, err := tx.exec(ctx, "expire the quarantine", `DELETE FROM quarantine WHERE at < ?`, micros(t))
+		gone = int(n)
+		return err
+	})
+	return gone, err
 }

@@ -108,6 +108,7 @@ func exerciseCommon(t *testing.T, o Opener) {
 		"AgreementsKeepTheFirst":              agreementsKeepTheFirst,
 		"QuarantineCountsAttempts":            quarantineCountsAttempts,
 		"QuarantineListsTheOldest":            quarantineListsTheOldest,
+		"QuarantineExpires":                   quarantineExpires,
 		"LeaseHasOneOwner":                    leaseHasOneOwner,
 		"LeaseEndsByTheStoresClock":           leaseEndsByTheStoresClock,
 		"LeaseIsTakenOnceByManyAtTheSameTime": leaseIsTakenOnceByManyAtTheSameTime,
