@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"strings"
 	"testing"
@@ -116,13 +117,14 @@ func TestActivateRefusesFaultsWithTheirPlaces(t *testing.T) {
 		a := newReplica(t, s, "a")
 		admin := leadpactv1.NewAgreementServiceClient(serve(t, a)(identity.Admin))
 		bad := bytes.Replace(text(t), []byte("lead.size >= 1000, pool: large"), []byte("lead.sise >= 1000, pool: larger"), 1)
-		line := 1 + bytes.Count(bad[:bytes.Index(bad, []byte("lead.sise"))], []byte("\n"))
+		before, _, _ := bytes.Cut(bad, []byte("lead.sise"))
+		line := 1 + bytes.Count(before, []byte("\n"))
 		_, err := admin.Activate(t.Context(), &leadpactv1.ActivateRequest{Text: bad})
 		if status.Code(err) != codes.InvalidArgument {
 			t.Fatalf("got %v, want %v", err, codes.InvalidArgument)
 		}
 		faults := strings.Split(status.Convert(err).Message(), "\n")
-		place := "agreement:" + string('0'+rune(line/10)) + string('0'+rune(line%10)) + ":"
+		place := fmt.Sprintf("agreement:%d:", line)
 		if len(faults) != 2 || !strings.HasPrefix(faults[0], place) || !strings.HasPrefix(faults[1], place) {
 			t.Errorf("faults %q, want two in line %d", faults, line)
 		}

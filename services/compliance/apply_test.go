@@ -1,6 +1,7 @@
 package compliance
 
 import (
+	"bytes"
 	"math/rand/v2"
 	"slices"
 	"sync"
@@ -123,7 +124,7 @@ func TestQuarantineKeepsPoison(t *testing.T) {
 			t.Fatal(err)
 		}
 		rows, err := s.ListQuarantined(t.Context(), 10)
-		if err != nil || len(rows) != 1 || string(rows[0].Raw) != string(row.Raw) {
+		if err != nil || len(rows) != 1 || !bytes.Equal(rows[0].Raw, row.Raw) {
 			t.Fatalf("quarantine holds %+v, %v", rows, err)
 		}
 	})

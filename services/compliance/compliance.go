@@ -178,7 +178,7 @@ func sum(deltas []store.Tally) []store.Tally {
 		at[k] = len(out)
 		out = append(out, d)
 	}
-	slices.SortFunc(out, func(a, b store.Tally) int { return compareTally(a, b) })
+	slices.SortFunc(out, compareTally)
 	return out
 }
 

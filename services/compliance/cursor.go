@@ -23,7 +23,7 @@ var (
 func (c cursor) String() string {
 	b := []byte{cursorVersion}
 	for _, seq := range c {
-		b = binary.AppendUvarint(b, uint64(seq)) //nolint:gosec // numbers count up from 0
+		b = binary.AppendUvarint(b, uint64(seq))
 	}
 	return base64.RawURLEncoding.EncodeToString(b)
 }

@@ -1,6 +1,7 @@
 package compliance
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"log/slog"
@@ -277,7 +278,7 @@ func verifyLedger(t *testing.T, s store.Compliance, events []*eventv1.Event) {
 				break
 			}
 		}
-		if want := end[shard]; want.Seq != head.Seq || (head.Seq > 0 && string(want.Hash) != string(head.Hash)) {
+		if want := end[shard]; want.Seq != head.Seq || (head.Seq > 0 && !bytes.Equal(want.Hash, head.Hash)) {
 			t.Errorf("shard %d ends at line %d, its head says %d, or another hash", shard, head.Seq, want.Seq)
 		}
 	}

@@ -92,9 +92,9 @@ func (s *shards) list() []int {
 
 // collector shows the tallies of the owned shards as they stand in the store at the moment of the scrape.
 type collector struct {
-	service *Service
-	failed  prometheus.Counter
-	pending *prometheus.Desc
+	service  *Service
+	failed   prometheus.Counter
+	standing map[string]*prometheus.Desc // shown by the owner of shard 0
 }
 
 func newCollector(s *Service) *collector {
@@ -103,8 +103,12 @@ func newCollector(s *Service) *collector {
 		failed: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "leadpact_ledger_scrape_failures_total", Help: "Scrapes that could not read the ledger's tallies.",
 		}),
-		pending: prometheus.NewDesc(auditName,
-			"Clocks that the ledger saw start, never saw end, and that were due more than 30 s ago; shown by the owner of shard 0.", nil, nil),
+		standing: map[string]*prometheus.Desc{
+			auditName: prometheus.NewDesc(auditName,
+				"Clocks that the ledger saw start, never saw end, and that were due more than 30 s ago.", nil, nil),
+			versionsName: prometheus.NewDesc(versionsName,
+				"Versions of the agreement that were ever activated; 0 means that none is in force.", nil, nil),
+		},
 	}
 }
 
@@ -155,27 +159,36 @@ func (c *collector) shard(ctx context.Context, shard int, ch chan<- prometheus.M
 	if shard != 0 {
 		return nil
 	}
-	return c.audit(ctx, ch)
-}
-
-// audit counts clocks that were left behind.
-func (c *collector) audit(ctx context.Context, ch chan<- prometheus.Metric) error {
-	n, err := c.service.leftBehind(ctx)
+	standing, err := c.service.standing(ctx)
 	if err != nil {
 		return err
 	}
-	ch <- prometheus.MustNewConstMetric(c.pending, prometheus.GaugeValue, float64(n))
+	for name, value := range standing {
+		ch <- prometheus.MustNewConstMetric(c.standing[name], prometheus.GaugeValue, value)
+	}
 	return nil
 }
 
-// auditName is the gauge of leftBehind.
-const auditName = "leadpact_audit_overdue_clocks"
+// The gauges of standing.
+const (
+	auditName    = "leadpact_audit_overdue_clocks"
+	versionsName = "leadpact_agreement_versions"
+)
 
-// leftBehind counts clocks that were told as started, never as ended, and fell due longer than overdue ago.
-func (s *Service) leftBehind(ctx context.Context) (int, error) {
+// standing is what is so now, whatever was counted: how many clocks were left behind (told as started, never as ended, and due
+// longer than overdue ago), and how many versions of the agreement there are.
+func (s *Service) standing(ctx context.Context) (map[string]float64, error) {
 	now, err := s.cfg.Store.Now(ctx)
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
-	return s.cfg.Store.PendingClocks(ctx, now.Add(-overdue))
+	left, err := s.cfg.Store.PendingClocks(ctx, now.Add(-overdue))
+	if err != nil {
+		return nil, err
+	}
+	versions, err := s.cfg.Store.ListAgreements(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return map[string]float64{auditName: float64(left), versionsName: float64(len(versions))}, nil
 }

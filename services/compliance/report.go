@@ -14,8 +14,8 @@ import (
 	"github.com/leadpact/leadpact/services/compliance/ledger"
 )
 
-// GetMetrics implements leadpactv1.ComplianceServiceServer: what /metrics shows of the ledger, summed over all shards, and the
-// audit's count.
+// GetMetrics implements leadpactv1.ComplianceServiceServer: what /metrics shows of the ledger, summed over all shards, and what
+// stands.
 func (s *Service) GetMetrics(ctx context.Context, _ *leadpactv1.GetMetricsRequest) (*leadpactv1.GetMetricsResponse, error) {
 	tallies, err := s.cfg.Store.Tallies(ctx, -1)
 	if err != nil {
@@ -29,11 +29,13 @@ func (s *Service) GetMetrics(ctx context.Context, _ *leadpactv1.GetMetricsReques
 			out.Metrics = append(out.Metrics, &leadpactv1.Metric{Name: t.Name, Labels: ledger.ParseLabels(t.Labels), Value: t.Value})
 		}
 	}
-	n, err := s.leftBehind(ctx)
+	standing, err := s.standing(ctx)
 	if err != nil {
-		return nil, s.internal(ctx, "count the clocks that were left behind", err)
+		return nil, s.internal(ctx, "read what stands", err)
 	}
-	out.Metrics = append(out.Metrics, &leadpactv1.Metric{Name: auditName, Value: float64(n)})
+	for _, name := range slices.Sorted(maps.Keys(standing)) {
+		out.Metrics = append(out.Metrics, &leadpactv1.Metric{Name: name, Value: standing[name]})
+	}
 	return out, nil
 }
 

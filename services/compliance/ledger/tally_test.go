@@ -152,7 +152,7 @@ func TestJudge(t *testing.T) {
 			if c.event.GetMode() == eventv1.Mode_MODE_HISTORY {
 				mode = "history"
 			}
-			want := append(c.want, fmt.Sprintf("leadpact_events_total{mode=%s,type=%s} 1", mode, event.Type(c.event)))
+			want := append(slices.Clone(c.want), fmt.Sprintf("leadpact_events_total{mode=%s,type=%s} 1", mode, event.Type(c.event)))
 			slices.Sort(want)
 			if diff := cmp.Diff(want, written(fx.Tallies)); diff != "" {
 				t.Errorf("tallies (-want +got):\n%s", diff)
