@@ -99,6 +99,17 @@ $(BUF) $(GRPC) $(LINT):
 .bin/testpg:
 	@$(GO) build -o $@ ./tools/testpg
 
+.PHONY: chaos
+chaos: build .bin/testpg ## kill -9 at random moments under load: one embedded process 25 times, roles in production 10 times
+	@$(GO) build -o .bin/chaos ./tools/chaos
+	@GOWORK=off $(GO) build -o .bin/nats-server github.com/nats-io/nats-server/v2
+	.bin/chaos -kills 25
+	.bin/testpg -- .bin/chaos -production -kills 10
+
+.PHONY: mutants
+mutants: .bin/testpg ## break promises on purpose and list which test turns red
+	.bin/testpg -- $(GO) run ./tools/mutants
+
 .PHONY: clean
 clean: ## remove what was built; tools in .bin too
 	rm -rf bin .bin

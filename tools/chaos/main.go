@@ -1,8 +1,7 @@
 // Command chaos kills leadpact at random moments under load, starts it again, and asks `leadpact verify` whether every promise
 // still holds.
 //
-//	go run ./tools/chaos -kills 25                       one embedded process
-//	go run ./tools/testpg -- go run ./tools/chaos -production -kills 10   two of each role, three NATS servers, PostgreSQL
+//	make chaos          one embedded process 25 times, then two of each role over three NATS servers and PostgreSQL 10 times
 //
 // It talks to loopback alone, ends only what it started, and stops by itself.
 package main

@@ -30,7 +30,7 @@ func newPlumbing(b *bus.Bus, stores map[string]store.Base) *plumbing {
 		limit:       desc("leadpact_bus_stream_max_bytes", "Bytes that a stream may hold before ingest answers 503.", "stream"),
 		queued:      desc("leadpact_outbox_messages", "Messages that wait in a service's outbox.", "service"),
 		oldest:      desc("leadpact_outbox_oldest_seconds", "Age of the oldest message in a service's outbox.", "service"),
-		quarantined: desc("leadpact_quarantined_events", "Events in a service's quarantine; counted up to 1000.", "service"),
+		quarantined: desc("leadpact_quarantined_events", "Events in a service's quarantine, of the last 30 days.", "service"),
 	}
 }
 
@@ -72,8 +72,8 @@ func (p *plumbing) Collect(ch chan<- prometheus.Metric) {
 			}
 			gauge(p.oldest, age, service)
 		}
-		if rows, err := s.ListQuarantined(ctx, 1000); err == nil {
-			gauge(p.quarantined, float64(len(rows)), service)
+		if n, err := s.CountQuarantined(ctx); err == nil {
+			gauge(p.quarantined, float64(n), service)
 		}
 	}
 }

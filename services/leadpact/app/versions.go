@@ -48,8 +48,28 @@ func (v *versions) load(ctx context.Context) error {
 	return nil
 }
 
-// take stores an activation in every role and takes it in.
+// take stores an activation in every role and takes it in. A store that is away is waited for: every replica takes the same
+// activation at the same moment, and none may end for it.
 func (v *versions) take(ctx context.Context, e *eventv1.Event) error {
+	for {
+		err := v.keep(ctx, e)
+		if err == nil {
+			return nil
+		}
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		v.logger.Warn("agreement not stored; trying again", "error", err)
+		t := time.NewTimer(time.Second)
+		select {
+		case <-ctx.Done():
+			t.Stop()
+		case <-t.C:
+		}
+	}
+}
+
+func (v *versions) keep(ctx context.Context, e *eventv1.Event) error {
 	b := e.GetAgreementActivated()
 	row := store.AgreementRow{Hash: b.GetHash(), ActiveFrom: event.Time(b.GetActiveFrom()), Text: b.GetText(), Actor: b.GetActor()}
 	for _, s := range v.stores {
