@@ -3,6 +3,7 @@ package ingest
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"sync"
 
@@ -20,9 +21,11 @@ const (
 	maxQueued   = 256
 )
 
+var errStopped = errors.New("the door is closing")
+
 // Publisher makes messages durable.
 type Publisher interface {
-	// Publish returns nil once the message is on disk.
+	// Publish returns nil once the message is on disk. It bounds its own wait to about a second.
 	Publish(ctx context.Context, producer string, m event.Message, id string) error
 	Partitions() int
 	// Ready says why nothing can be accepted now.
@@ -33,42 +36,66 @@ type Publisher interface {
 type parcel struct {
 	events []*eventv1.Event
 	bytes  int
-	ctx    context.Context //nolint:containedctx // the request's patience travels with its parcel
-	done   chan error
+	// given is closed when the request has given up: its sender was told to try again.
+	given <-chan struct{}
+	done  chan error
+}
+
+// over says whether nobody waits for p any longer.
+func (p *parcel) over() bool {
+	select {
+	case <-p.given:
+		return true
+	default:
+		return false
+	}
 }
 
 // committer groups the parcels of all requests in flight for one partition into messages, so that one fsync serves many.
+// Partitions have a committer each, so that one that is stuck holds up no other.
 type committer struct {
 	partition int
 	bus       Publisher
 	queue     chan *parcel
+	stopped   chan struct{}
 }
 
 func newCommitter(partition int, bus Publisher) *committer {
-	return &committer{partition: partition, bus: bus, queue: make(chan *parcel, maxQueued)}
+	return &committer{partition: partition, bus: bus, queue: make(chan *parcel, maxQueued), stopped: make(chan struct{})}
 }
 
 // submit waits until events are durable, refused by the log, or ctx ends. An error leaves open whether they were stored.
 func (c *committer) submit(ctx context.Context, events []*eventv1.Event) error {
-	p := &parcel{events: events, ctx: ctx, done: make(chan error, 1)}
+	p := &parcel{events: events, given: ctx.Done(), done: make(chan error, 1)}
 	for _, e := range events {
 		p.bytes += proto.Size(e)
 	}
 	select {
 	case c.queue <- p:
+	case <-c.stopped:
+		return errStopped
 	case <-ctx.Done():
 		return fmt.Errorf("wait for a place in the queue: %w", ctx.Err())
 	}
 	select {
 	case err := <-p.done:
 		return err
+	case <-c.stopped:
+		// What was in flight when the committer stopped has its answer already.
+		select {
+		case err := <-p.done:
+			return err
+		default:
+			return errStopped
+		}
 	case <-ctx.Done():
 		return fmt.Errorf("wait for the durable acknowledgement: %w", ctx.Err())
 	}
 }
 
-// run packs and publishes until ctx ends, and returns when nothing is in flight.
+// run packs and publishes until ctx ends. It returns when nothing is in flight, and turns away who still waits.
 func (c *committer) run(ctx context.Context) {
+	defer close(c.stopped)
 	var inFlight sync.WaitGroup
 	defer inFlight.Wait()
 	slots := make(chan struct{}, maxInFlight)
@@ -89,6 +116,10 @@ func (c *committer) run(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		}
+		if first.over() {
+			<-slots
+			continue
+		}
 		var group []*parcel
 		group, held = c.gather(first)
 		inFlight.Go(func() {
@@ -108,8 +139,8 @@ func (c *committer) gather(first *parcel) (group []*parcel, held *parcel) {
 	for {
 		select {
 		case p := <-c.queue:
-			if p.ctx.Err() != nil {
-				continue // its sender was told to try again
+			if p.over() {
+				continue
 			}
 			if events+len(p.events) > maxPacked || bytes+p.bytes > maxBytes {
 				return group, p
@@ -131,6 +162,6 @@ func (c *committer) publish(group []*parcel) error {
 	if err != nil {
 		return fmt.Errorf("pack %d events: %w", len(b.GetEvents()), err)
 	}
-	// The publisher bounds its own wait; a parcel's context must not cut a message that carries others too.
+	// A parcel's patience must not cut a message that carries others too: the publisher bounds its own wait.
 	return c.bus.Publish(context.Background(), event.Ingest, event.Message{Partition: c.partition, Data: data}, rand.Text())
 }

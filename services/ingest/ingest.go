@@ -26,11 +26,12 @@ type Agreements interface {
 	At(t time.Time) (*agreement.Agreement, bool)
 }
 
-// Config is what the door needs. All but Patience and MaxBody must be set.
+// Config is what the door needs. All but Patience, MaxBody and MaxHeld must be set.
 type Config struct {
 	Agreements Agreements
 	Bus        Publisher
-	// Secret resolves a reference such as "env:NAME" or "file:PATH".
+	// Secret resolves a reference such as "env:NAME" or "file:PATH". It is asked again every second, so that a changed secret
+	// counts; its error never holds the value.
 	Secret     func(ref string) (string, error)
 	Now        func() time.Time
 	Logger     *slog.Logger
@@ -39,7 +40,13 @@ type Config struct {
 	Patience time.Duration
 	// MaxBody bounds a body in bytes; 0 means 256 KiB.
 	MaxBody int64
+	// MaxHeld bounds in bytes all bodies in hand together; 0 means 64 MiB.
+	MaxHeld int64
 }
+
+// looking bounds one look at the log. It is longer than a request waits: a log that is slow to describe itself may still be quick
+// to store, and those whom it lets wait are told in time by their own patience.
+const looking = 2 * time.Second
 
 // Service is the door.
 type Service struct {
@@ -47,6 +54,7 @@ type Service struct {
 	committers []*committer
 	metrics    *metrics
 	doors      doors
+	bodies     bodies
 	// closed holds why nothing is accepted; nil when it is.
 	closed atomic.Pointer[string]
 }
@@ -62,17 +70,24 @@ func New(cfg Config) (*Service, error) {
 	if cfg.MaxBody == 0 {
 		cfg.MaxBody = 256 << 10
 	}
+	if cfg.MaxHeld == 0 {
+		cfg.MaxHeld = 64 << 20
+	}
 	s := &Service{cfg: cfg, metrics: newMetrics(cfg.Registerer)}
-	s.doors.secret = cfg.Secret
+	s.doors.secret, s.doors.logger = cfg.Secret, cfg.Logger
+	s.bodies.largest, s.bodies.most = cfg.MaxBody, cfg.MaxHeld
 	for p := range cfg.Bus.Partitions() {
 		s.committers = append(s.committers, newCommitter(p, cfg.Bus))
 	}
-	notYet := "the door is starting"
-	s.closed.Store(&notYet)
+	s.shut("the door is starting")
 	return s, nil
 }
 
-// Run commits what the handler takes in, and watches the log, until ctx ends. End it after the HTTP server has drained.
+// shut makes requests be turned away at once.
+func (s *Service) shut(why string) { s.closed.Store(&why) }
+
+// Run commits what the handler takes in, and watches the log, until ctx ends. End it after the HTTP server has drained;
+// a request that still waits then is told to come again.
 func (s *Service) Run(ctx context.Context) error {
 	var wg sync.WaitGroup
 	defer wg.Wait()
@@ -81,10 +96,16 @@ func (s *Service) Run(ctx context.Context) error {
 	}
 	t := time.NewTicker(500 * time.Millisecond)
 	defer t.Stop()
+	counted := "" // the version whose sources have their counters
 	for {
 		s.look(ctx)
+		if a, ok := s.cfg.Agreements.At(s.cfg.Now()); ok && a.Hash != counted {
+			counted = a.Hash
+			s.metrics.begin(a.Sources)
+		}
 		select {
 		case <-ctx.Done():
+			s.shut(errStopped.Error())
 			return nil
 		case <-t.C:
 		}
@@ -93,10 +114,13 @@ func (s *Service) Run(ctx context.Context) error {
 
 // look asks the log whether it takes anything, so that a request need not find out by waiting.
 func (s *Service) look(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(ctx, s.cfg.Patience)
+	ask, cancel := context.WithTimeout(ctx, looking)
 	defer cancel()
-	err := s.cfg.Bus.Ready(ctx)
+	err := s.cfg.Bus.Ready(ask)
 	was := s.closed.Load()
+	if ctx.Err() != nil {
+		return // we are leaving; it says nothing of the log
+	}
 	if err == nil {
 		if was != nil {
 			s.cfg.Logger.Info("ingest accepts")
@@ -107,8 +131,7 @@ func (s *Service) look(ctx context.Context) {
 	if was == nil {
 		s.cfg.Logger.Warn("ingest does not accept", "reason", err)
 	}
-	why := "the event log is away or full"
-	s.closed.Store(&why)
+	s.shut("the event log is away or full")
 }
 
 // Ready says whether the door accepts, and if not why.

@@ -1,10 +1,12 @@
 package ingest
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"net/http"
 	"slices"
 	"strconv"
 	"strings"
@@ -24,6 +26,8 @@ const (
 	maxText   = 4096
 	maxID     = 256
 	maxEvents = 1000
+	// maxEvent bounds one event in bytes, well below what a log takes as one message: a larger one would hold up the others in it.
+	maxEvent = 64 << 10
 )
 
 // kinds of outcome that a source may report.
@@ -40,15 +44,23 @@ type mapper struct {
 	source agreement.Source
 	paths  agreement.Mapping
 	fields []agreement.Field
-	types  map[string]agreement.FieldType
 }
 
 func newMapper(a *agreement.Agreement, s agreement.Source) *mapper {
-	m := &mapper{source: s, paths: overlay(generic, s.Map), fields: a.Fields, types: map[string]agreement.FieldType{}}
-	for _, f := range a.Fields {
-		m.types[f.Name] = f.Type
+	base := generic
+	if s.Format == agreement.StandardWebhooks {
+		base.Kind, base.OccurredAt = "", "" // its envelope says them
 	}
-	return m
+	return &mapper{source: s, paths: overlay(base, s.Map), fields: a.Fields}
+}
+
+// webhookID is the sender's id of the whole request, where it can be believed: an HMAC covers the body alone, so whoever got hold
+// of a signed body could send it again and again under ids of his own.
+func (m *mapper) webhookID(h http.Header) string {
+	if m.source.Format != agreement.StandardWebhooks || m.source.Verify.Kind == agreement.HMAC {
+		return ""
+	}
+	return h.Get("Webhook-Id")
 }
 
 // overlay takes the paths of over where it has them.
@@ -96,8 +108,7 @@ func (m *mapper) events(body []byte, webhookID string, now time.Time) (mapped, e
 		if batch {
 			fallback += ":" + strconv.Itoa(i)
 		}
-		id := webhookID
-		e, err := m.event(n, id, fallback, now)
+		e, err := m.event(n, webhookID, fallback, now)
 		if err != nil {
 			out.refused = append(out.refused, Refusal{Index: i, ID: e.GetId(), Type: typeEvent, Detail: err.Error()})
 			continue
@@ -147,25 +158,25 @@ func (m *mapper) event(n node, id, fallback string, now time.Time) (*eventv1.Eve
 	data := node(o)
 	paths := m.paths
 	r := reader{}
-	var kind, when string
-	if m.source.Format == agreement.StandardWebhooks {
-		kind, when = r.text(o, "type", maxID), r.text(o, "timestamp", maxID)
-		if d, ok := at(o, "data"); ok {
-			data = d
+	standard := m.source.Format == agreement.StandardWebhooks
+	if d, ok := at(o, "data"); ok && standard {
+		data = d
+	}
+	kind, when := r.text(data, paths.Kind, maxID), r.text(data, paths.OccurredAt, maxID)
+	if standard {
+		kind, when = cmp.Or(kind, r.text(o, "type", maxID)), cmp.Or(when, r.text(o, "timestamp", maxID))
+	}
+	e.Id = fallback
+	switch {
+	case id == "":
+		if own := r.text(data, paths.ID, maxID); own != "" {
+			e.Id = own
 		}
-		if when == "" {
-			when = r.text(data, paths.OccurredAt, maxID)
-		}
-	} else {
-		kind, when = r.text(data, paths.Kind, maxID), r.text(data, paths.OccurredAt, maxID)
+	case len(id) > maxID || !utf8.ValidString(id):
+		r.fail(fmt.Errorf("the header Webhook-Id is longer than %d bytes or not valid UTF-8", maxID))
+	default:
+		e.Id = id
 	}
-	if id == "" {
-		id = r.text(data, paths.ID, maxID)
-	}
-	if id == "" {
-		id = fallback
-	}
-	e.Id = id
 
 	lr := &eventv1.LeadReceived{
 		Kind: kind, Email: r.text(data, paths.Email, 320), ExternalId: r.text(data, paths.ExternalID, maxID),
@@ -192,6 +203,9 @@ func (m *mapper) event(n node, id, fallback string, now time.Time) (*eventv1.Eve
 		lr.ContentHash = contentHash(lr, e.GetOccurredAt())
 	}
 	e.Body = &eventv1.Event_LeadReceived{LeadReceived: lr}
+	if proto.Size(e) > maxEvent {
+		return &eventv1.Event{Id: e.GetId()}, fmt.Errorf("the event holds more than %d bytes", maxEvent)
+	}
 	return e, nil
 }
 
@@ -204,10 +218,10 @@ func identifiers(source string, lr *eventv1.LeadReceived) []string {
 // not declare is dropped.
 func (m *mapper) fill(lr *eventv1.LeadReceived, data node) error {
 	for _, f := range m.fields {
-		n, ok := node(nil), false
+		n, ok := at(data, "fields."+f.Name)
 		if p, mappedTo := m.paths.Fields[f.Name]; mappedTo {
 			n, ok = at(data, p)
-		} else if n, ok = at(data, "fields."+f.Name); !ok {
+		} else if !ok {
 			n, ok = at(data, f.Name)
 		}
 		if !ok {
@@ -258,25 +272,33 @@ func typed(t agreement.FieldType, n node) (*eventv1.Value, error) {
 	return &eventv1.Value{Kind: &eventv1.Value_Text{Text: s}}, nil
 }
 
-// outcome reads what sales did: an object under "outcome", or a kind that the source's mapping calls an outcome.
+// outcome reads what sales did: an object or a word under "outcome", or a kind that the source's mapping calls an outcome. Who did
+// it and why stands in that object, else where the mapping says.
 func (m *mapper) outcome(r *reader, lr *eventv1.LeadReceived, data node) {
-	kind := m.paths.Outcomes[lr.GetKind()]
-	from := data
-	if o, ok := at(data, "outcome"); ok && kind == "" {
-		if s, isText := o.(string); isText {
-			kind = s
+	out := &eventv1.Outcome{Kind: m.paths.Outcomes[lr.GetKind()]}
+	if n, ok := at(data, "outcome"); ok && out.GetKind() == "" {
+		if o, isObject := n.(object); isObject {
+			out.Kind, out.Rep, out.Reason = r.text(o, "kind", maxID), r.text(o, "rep", maxID), r.text(o, "reason", maxText)
 		} else {
-			kind, from = r.text(o, "kind", maxID), o
+			out.Kind = r.text(data, "outcome", maxID)
+		}
+		if out.GetKind() == "" && n != "" {
+			r.fail(errors.New("the outcome has no kind"))
 		}
 	}
-	if kind == "" {
+	if out.GetKind() == "" {
 		return
 	}
-	if !slices.Contains(outcomes, kind) {
+	if !slices.Contains(outcomes, out.GetKind()) {
 		r.fail(fmt.Errorf("the outcome is none of %s", strings.Join(outcomes, ", ")))
-		return
 	}
-	lr.Outcome = &eventv1.Outcome{Kind: kind, Rep: r.text(from, m.paths.Rep, maxID), Reason: r.text(from, m.paths.Reason, maxText)}
+	if out.GetRep() == "" {
+		out.Rep = r.text(data, m.paths.Rep, maxID)
+	}
+	if out.GetReason() == "" {
+		out.Reason = r.text(data, m.paths.Reason, maxText)
+	}
+	lr.Outcome = out
 }
 
 // mode is history when the event says so and the agreement lets the source.
@@ -330,7 +352,7 @@ func (r *reader) fail(err error) {
 
 func (r *reader) text(n node, path string, limit int) string {
 	v, ok := at(n, path)
-	if !ok {
+	if !ok || path == "" {
 		return ""
 	}
 	s, ok := textOf(v)

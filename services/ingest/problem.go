@@ -7,7 +7,8 @@ import (
 	"time"
 )
 
-// Problem is a refusal as RFC 9457 writes it. Type is stable; Detail says what to do and repeats nothing of the body.
+// Problem is a refusal as RFC 9457 writes it. Type is stable; Detail says what to do. Of the body it repeats nothing but the
+// ids of refused events.
 type Problem struct {
 	Type   string    `json:"type"`
 	Title  string    `json:"title"`
@@ -26,7 +27,7 @@ type Refusal struct {
 	Detail string `json:"detail"`
 }
 
-// The problem types, each a path that the documentation explains.
+// The problem types, each explained in docs/problems.md.
 const (
 	typeUnknownSource = "/problems/unknown-source"
 	typeMethod        = "/problems/method"
@@ -55,6 +56,14 @@ func unavailable(detail string) *Problem {
 	return &Problem{
 		Type: typeUnavailable, Title: "Not accepted for now", Status: http.StatusServiceUnavailable,
 		Detail: detail + "; nothing is lost if you send the same request again", retryAfter: 2 * time.Second,
+	}
+}
+
+// notSetUp gives the operator time to set the secret; it counts without a restart.
+func notSetUp() *Problem {
+	return &Problem{
+		Type: typeSource, Title: "Source not set up", Status: http.StatusServiceUnavailable,
+		Detail: "a secret of this source is missing on our side; send the same request again later", retryAfter: 30 * time.Second,
 	}
 }
 

@@ -60,8 +60,9 @@ func value(d *jsontext.Decoder) (node, error) {
 		return number(t.String()), nil
 	case 't', 'f':
 		return t.Bool(), nil
+	default:
+		return nil, nil //nolint:nilnil // JSON's null is a value here; a stray end is an error of ReadToken
 	}
-	return nil, nil //nolint:nilnil // JSON's null is a value here
 }
 
 func members(d *jsontext.Decoder) (node, error) {

@@ -23,50 +23,49 @@ import (
 // tolerance is how far a signed time may lie from ours.
 const tolerance = 5 * time.Minute
 
-// verifier proves that a body comes from its source. It sees the raw bytes, before anything is parsed.
+// verifier proves with one secret that a body comes from its source. It sees the raw bytes, before anything is parsed.
 type verifier interface {
-	// verify returns nil when one of the source's secrets made the signature. The error tells the sender what to look at and
-	// never what was expected.
+	// verify returns nil when the secret made the signature. The error tells the sender what to look at and never what was
+	// expected.
 	verify(h http.Header, body []byte, now time.Time) error
 }
 
-// newVerifier builds the verifier of a source from its resolved secrets.
-func newVerifier(v agreement.Verify, secrets []string) (verifier, error) {
+// newVerifier builds the verifier of one resolved secret. The error says nothing of the secret.
+func newVerifier(v agreement.Verify, secret string) (verifier, error) {
+	if secret == "" {
+		return nil, errors.New("the secret is empty")
+	}
 	switch v.Kind {
 	case agreement.HMAC:
-		m := macVerifier{header: v.Header, prefix: v.Prefix, base64: v.Encoding == "base64", sum: sha256.New}
+		m := macVerifier{header: v.Header, prefix: v.Prefix, decode: hex.DecodeString, sum: sha256.New, secret: []byte(secret)}
+		if v.Encoding == "base64" {
+			m.decode = base64.StdEncoding.DecodeString
+		}
 		if v.Algorithm == "sha1" {
 			m.sum = sha1.New
 		}
-		for _, s := range secrets {
-			m.secrets = append(m.secrets, []byte(s))
-		}
 		return m, nil
 	case agreement.Bearer:
-		var b bearerVerifier
-		for _, s := range secrets {
-			b.sums = append(b.sums, sha256.Sum256([]byte(s)))
-		}
-		return b, nil
+		return bearerVerifier{sum: sha256.Sum256([]byte(secret))}, nil
 	case agreement.StandardWebhook:
-		var s standardVerifier
-		for i, secret := range secrets {
-			wh, err := standardwebhooks.NewWebhook(secret)
-			if err != nil {
-				return nil, fmt.Errorf("secret %d is no Standard Webhooks secret (whsec_ and base64)", i+1)
-			}
-			s.hooks = append(s.hooks, wh)
+		key, err := base64.StdEncoding.DecodeString(strings.TrimPrefix(secret, "whsec_"))
+		if err != nil || len(key) == 0 {
+			return nil, errors.New("the secret is no Standard Webhooks secret: whsec_ and base64")
 		}
-		return s, nil
+		wh, err := standardwebhooks.NewWebhookRaw(key)
+		if err != nil {
+			return nil, errors.New("the secret cannot be used for Standard Webhooks")
+		}
+		return standardVerifier{wh}, nil
 	}
 	return nil, fmt.Errorf("no verifier for %q", v.Kind)
 }
 
 type macVerifier struct {
 	header, prefix string
-	base64         bool
+	decode         func(string) ([]byte, error)
 	sum            func() hash.Hash
-	secrets        [][]byte
+	secret         []byte
 }
 
 func (m macVerifier) verify(h http.Header, body []byte, _ time.Time) error {
@@ -74,43 +73,33 @@ func (m macVerifier) verify(h http.Header, body []byte, _ time.Time) error {
 	if !ok || given == "" {
 		return fmt.Errorf("the header %s with the signature is missing or has another form", m.header)
 	}
-	decode := hex.DecodeString
-	if m.base64 {
-		decode = base64.StdEncoding.DecodeString
-	}
-	sig, err := decode(given)
+	sig, err := m.decode(given)
 	if err != nil {
 		return fmt.Errorf("the signature in %s cannot be decoded", m.header)
 	}
-	for _, s := range m.secrets {
-		mac := hmac.New(m.sum, s)
-		_, _ = mac.Write(body) // a hash never fails
-		if hmac.Equal(mac.Sum(nil), sig) {
-			return nil
-		}
+	mac := hmac.New(m.sum, m.secret)
+	_, _ = mac.Write(body) // a hash never fails
+	if !hmac.Equal(mac.Sum(nil), sig) {
+		return fmt.Errorf("the signature in %s does not match the body: compare the secret, and sign the bytes that are sent", m.header)
 	}
-	return fmt.Errorf("the signature in %s does not match the body: compare the secret, and sign the bytes that are sent", m.header)
+	return nil
 }
 
-type bearerVerifier struct{ sums [][sha256.Size]byte }
+type bearerVerifier struct{ sum [sha256.Size]byte }
 
 func (b bearerVerifier) verify(h http.Header, _ []byte, _ time.Time) error {
-	token, ok := strings.CutPrefix(h.Get("Authorization"), "Bearer ")
-	if !ok {
+	scheme, token, _ := strings.Cut(h.Get("Authorization"), " ")
+	if !strings.EqualFold(scheme, "Bearer") {
 		return errors.New("the header Authorization: Bearer … is missing")
 	}
-	given := sha256.Sum256([]byte(token))
-	match := 0
-	for _, s := range b.sums {
-		match |= subtle.ConstantTimeCompare(given[:], s[:])
-	}
-	if match == 0 {
+	given := sha256.Sum256([]byte(token)) // of sums the time tells nothing, not even the length
+	if subtle.ConstantTimeCompare(given[:], b.sum[:]) != 1 {
 		return errors.New("the bearer token is not this source's")
 	}
 	return nil
 }
 
-type standardVerifier struct{ hooks []*standardwebhooks.Webhook }
+type standardVerifier struct{ webhook *standardwebhooks.Webhook }
 
 func (s standardVerifier) verify(h http.Header, body []byte, now time.Time) error {
 	sec, err := strconv.ParseInt(h.Get("webhook-timestamp"), 10, 64)
@@ -120,11 +109,9 @@ func (s standardVerifier) verify(h http.Header, body []byte, now time.Time) erro
 	if d := now.Sub(time.Unix(sec, 0)).Abs(); d > tolerance {
 		return fmt.Errorf("webhook-timestamp is more than %s away from now: send it again with a new one", tolerance)
 	}
-	for _, wh := range s.hooks {
-		// The tolerance is checked above, against the clock that was handed in.
-		if wh.VerifyIgnoringTimestamp(body, h) == nil {
-			return nil
-		}
+	// The tolerance is checked above, against the clock that was handed in.
+	if s.webhook.VerifyIgnoringTimestamp(body, h) != nil {
+		return errors.New("webhook-signature does not match the body")
 	}
-	return errors.New("webhook-signature does not match the body")
+	return nil
 }
