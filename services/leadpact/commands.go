@@ -25,8 +25,8 @@ import (
 )
 
 type checkCommand struct {
-	File   string `arg:"" help:"Agreement." type:"existingfile"`
-	Roster string `help:"Roster to check with it." type:"existingfile"`
+	File   string `arg:"" help:"Agreement."` // no path type: faults name it as it was given
+	Roster string `help:"Roster to check with it."`
 }
 
 // Run prints the faults and fails when there are any.
@@ -35,8 +35,11 @@ func (c *checkCommand) Run() error {
 	if err != nil {
 		return err
 	}
+	show := check.Writer{Colour: term.IsTerminal(int(os.Stdout.Fd())) && os.Getenv("NO_COLOR") == ""}
 	a, faults := agreement.Parse(c.File, text)
-	check.Write(os.Stdout, text, faults)
+	if err := show.Write(os.Stdout, text, faults); err != nil {
+		return err
+	}
 	count := len(faults)
 	if c.Roster != "" {
 		people, err := os.ReadFile(c.Roster)
@@ -47,7 +50,9 @@ func (c *checkCommand) Run() error {
 		if a != nil && r != nil {
 			faults = append(faults, a.CheckRoster(r)...)
 		}
-		check.Write(os.Stdout, people, faults)
+		if err := show.Write(os.Stdout, people, faults); err != nil {
+			return err
+		}
 		count += len(faults)
 	}
 	if count > 0 {
@@ -77,7 +82,7 @@ func (c *activateCommand) Run(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("reach %s: %w", c.GRPC, err)
 	}
-	defer conn.Close() //nolint:errcheck // nothing is left to send
+	defer conn.Close() // nothing is left to send
 	ctx, cancel := context.WithTimeout(ctx, 15*time.Second)
 	defer cancel()
 	resp, err := leadpactv1.NewAgreementServiceClient(conn).Activate(ctx, &leadpactv1.ActivateRequest{Text: text})
@@ -156,7 +161,7 @@ func (c *replayCommand) Run(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		defer f.Close() //nolint:errcheck // each line is written through
+		defer f.Close() // each line is written through
 		o.Accepted = f
 	}
 	if info, err := os.Stat(c.Events); err == nil && term.IsTerminal(int(os.Stderr.Fd())) {

@@ -31,11 +31,11 @@ func (c *demoCommand) Run(ctx context.Context, logger *slog.Logger) error {
 	if c.Duration < time.Second || c.Duration > time.Hour {
 		return fmt.Errorf("--duration %s: give between 1s and 1h", c.Duration)
 	}
-	o := demo.Options{Seed: c.Seed, Duration: c.Duration, HTTP: c.HTTP, GRPC: c.GRPC, Version: programVersion(), Logger: quiet(logger)}
+	o := demo.Options{Seed: c.Seed, Duration: c.Duration, HTTP: c.HTTP, GRPC: c.GRPC, Version: programVersion(), Logger: logger}
 	if c.Headless {
 		o.HTTP, o.GRPC = "127.0.0.1:0", "127.0.0.1:0"
 	} else {
-		var out *os.File = os.Stdout
+		out := os.Stdout
 		if c.JSON {
 			out = os.Stderr // standard output belongs to the summary
 		}
@@ -57,28 +57,6 @@ func (c *demoCommand) Run(ctx context.Context, logger *slog.Logger) error {
 		return failed{1}
 	}
 	return err
-}
-
-// quiet leaves the ticker readable: warnings and errors still show.
-func quiet(l *slog.Logger) *slog.Logger {
-	return slog.New(atLeast{Handler: l.Handler(), level: slog.LevelWarn})
-}
-
-type atLeast struct {
-	slog.Handler
-	level slog.Level
-}
-
-func (h atLeast) Enabled(ctx context.Context, l slog.Level) bool {
-	return l >= h.level && h.Handler.Enabled(ctx, l)
-}
-
-func (h atLeast) WithAttrs(a []slog.Attr) slog.Handler {
-	return atLeast{Handler: h.Handler.WithAttrs(a), level: h.level}
-}
-
-func (h atLeast) WithGroup(name string) slog.Handler {
-	return atLeast{Handler: h.Handler.WithGroup(name), level: h.level}
 }
 
 func printDemo(w io.Writer, s demo.Summary) error {

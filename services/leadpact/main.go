@@ -31,8 +31,8 @@ type program struct {
 	Migrate  migrateCommand  `cmd:"" help:"Bring the database to this program's schema."`
 	Version  versionCommand  `cmd:"" help:"Print the version."`
 
-	LogLevel  slog.Level `help:"Least level that is logged: debug, info, warn, error." default:"info" env:"LEADPACT_LOG_LEVEL"`
-	LogFormat string     `help:"Form of the log: json, text, or auto (text on a terminal)." enum:"auto,json,text" default:"auto" env:"LEADPACT_LOG_FORMAT"`
+	LogLevel  *slog.Level `help:"Least level that is logged: debug, info, warn, error. Unless given it is info, and warn beside the demonstration's ticker." env:"LEADPACT_LOG_LEVEL"`
+	LogFormat string      `help:"Form of the log: json, text, or auto (text on a terminal)." enum:"auto,json,text" default:"auto" env:"LEADPACT_LOG_FORMAT"`
 }
 
 func main() { os.Exit(run(os.Args[1:])) }
@@ -45,7 +45,7 @@ func (f failed) Error() string { return fmt.Sprintf("exit code %d", f.code) }
 // run is the program; tests call it with their own arguments.
 func run(args []string) int {
 	var p program
-	parser, err := kong.New(&p, kong.Name("leadpact"), kong.UsageOnError(),
+	parser, err := kong.New(&p, kong.Name("leadpact"),
 		kong.Description("A marketing-sales service level agreement that runs."))
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "leadpact:", err)
@@ -53,13 +53,18 @@ func run(args []string) int {
 	}
 	parsed, err := parser.Parse(args)
 	if err != nil {
-		fmt.Fprintln(os.Stderr, "leadpact:", err)
+		fmt.Fprintf(os.Stderr, "leadpact: %v (leadpact --help tells what there is)\n", err)
 		return 2
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	context.AfterFunc(ctx, stop) // a second signal ends the program at once
 	parsed.BindTo(ctx, (*context.Context)(nil))
-	err = parsed.Run(p.logger())
+	usual := slog.LevelInfo
+	if parsed.Command() == "demo" {
+		usual = slog.LevelWarn // the ticker stays readable
+	}
+	err = parsed.Run(p.logger(usual))
 	var f failed
 	switch {
 	case err == nil:
@@ -72,9 +77,12 @@ func run(args []string) int {
 	}
 }
 
-// logger writes to standard error: standard output belongs to what a command answers.
-func (p *program) logger() *slog.Logger {
-	o := &slog.HandlerOptions{Level: p.LogLevel}
+// logger writes to standard error: standard output belongs to what a command answers. usual is the least level unless one is given.
+func (p *program) logger(usual slog.Level) *slog.Logger {
+	o := &slog.HandlerOptions{Level: usual}
+	if p.LogLevel != nil {
+		o.Level = *p.LogLevel
+	}
 	if p.LogFormat == "json" || (p.LogFormat == "auto" && !term.IsTerminal(int(os.Stderr.Fd()))) {
 		return slog.New(slog.NewJSONHandler(os.Stderr, o)).With("service", "leadpact", "version", programVersion())
 	}
@@ -95,6 +103,6 @@ type versionCommand struct{}
 
 // Run prints the version.
 func (versionCommand) Run() error {
-	fmt.Println("leadpact", programVersion())
-	return nil
+	_, err := fmt.Println("leadpact", programVersion())
+	return err
 }

@@ -3,11 +3,16 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
 	"log/slog"
+	"net"
 	"os"
 	"path/filepath"
 	"time"
+
+	"golang.org/x/term"
 
 	"github.com/leadpact/leadpact/internal/identity"
 	"github.com/leadpact/leadpact/services/leadpact/app"
@@ -27,6 +32,7 @@ type serveCommand struct {
 	DurabilityUnproven bool          `help:"Start although nobody proved that the NATS servers fsync before they acknowledge."`
 	Database           string        `help:"PostgreSQL: postgres://user:password@host:port/database." env:"LEADPACT_DATABASE"`
 	Partitions         int           `help:"Partitions of the event log; fixed once it exists. 2 embedded, else 8." env:"LEADPACT_PARTITIONS"`
+	StreamBytes        int64         `help:"Bytes that each stream of the event log may hold before ingest answers 503; 0 is 1 GiB." env:"LEADPACT_STREAM_BYTES"`
 	LeadKey            string        `help:"Reference (env:NAME, file:PATH) to the secret that lead ids are made with." env:"LEADPACT_LEAD_KEY"`
 	Tokens             string        `help:"File of the tokens that gRPC takes; leadpact token adds to it." env:"LEADPACT_TOKENS"`
 	PrivateNotices     bool          `help:"Let notices go to loopback and private addresses, without TLS."`
@@ -38,7 +44,7 @@ func (c *serveCommand) Run(ctx context.Context, logger *slog.Logger) error {
 	a, err := app.New(ctx, app.Config{
 		Roles: c.Role, Agreement: c.Agreement, Roster: c.Roster, Data: c.Data, HTTP: c.HTTP, GRPC: c.GRPC,
 		NATS: c.NATS, NATSMonitors: c.NATSMonitor, DurabilityUnproven: c.DurabilityUnproven, Database: c.Database,
-		Partitions: c.Partitions, LeadKey: c.LeadKey, Tokens: c.Tokens, PrivateNotices: c.PrivateNotices, DrainDelay: c.DrainDelay,
+		Partitions: c.Partitions, StreamBytes: c.StreamBytes, LeadKey: c.LeadKey, Tokens: c.Tokens, PrivateNotices: c.PrivateNotices, DrainDelay: c.DrainDelay,
 		Version: programVersion(), Logger: logger,
 	})
 	if err != nil {
@@ -50,13 +56,26 @@ func (c *serveCommand) Run(ctx context.Context, logger *slog.Logger) error {
 		if err := writeAddresses(c.Data, a); err != nil {
 			logger.Warn("verify will need --http: the addresses were not written down", "error", err)
 		}
+		defer os.Remove(addressesFile(c.Data)) // verify finds that nobody answers there
 	}
 	logger.Info("serving", attrs...)
+	if term.IsTerminal(int(os.Stderr.Fd())) {
+		tellWhere(os.Stderr, a)
+	}
 	if err := a.Run(ctx); err != nil {
 		return err
 	}
 	logger.Info("stopped")
 	return nil
+}
+
+// tellWhere says to a person where everything is.
+func tellWhere(w io.Writer, a *app.App) {
+	_, _ = fmt.Fprintf(w, "\n  webhooks  http://%[1]s/v1/hooks/{source}\n  metrics   http://%[1]s/metrics\n  gRPC      %[2]s\n", a.HTTPAddr(), a.GRPCAddr())
+	if token := a.AdminToken(); token != "" {
+		_, _ = fmt.Fprintf(w, "  token     %s holds the administrator's; leadpact token makes one for each rep\n", token)
+	}
+	_, _ = fmt.Fprint(w, "  stop      Ctrl-C\n\n")
 }
 
 // addresses is what verify finds a running embedded process by.
@@ -75,11 +94,24 @@ func writeAddresses(data string, a *app.App) error {
 	return identity.WriteFile(addressesFile(data), text)
 }
 
-func readAddresses(data string) (addresses, error) {
+// readAddresses finds the process that runs on a data folder, and makes sure that it does.
+func readAddresses(ctx context.Context, data string) (addresses, error) {
 	var out addresses
 	text, err := os.ReadFile(addressesFile(data))
-	if err != nil {
-		return out, fmt.Errorf("find the running process: %w (give --http when it runs elsewhere)", err)
+	if errors.Is(err, os.ErrNotExist) {
+		return out, fmt.Errorf("nothing runs on %s, and what waits in its event log cannot be seen from outside: start leadpact serve --data %[1]s (or give --http when it runs elsewhere)", data)
 	}
-	return out, json.Unmarshal(text, &out)
+	if err != nil {
+		return out, fmt.Errorf("find the running process: %w", err)
+	}
+	if err := json.Unmarshal(text, &out); err != nil {
+		return out, fmt.Errorf("find the running process: %s holds no addresses: %w", addressesFile(data), err)
+	}
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", out.HTTP)
+	if err != nil {
+		return out, fmt.Errorf("the process that ran on %s no longer answers: start leadpact serve --data %[1]s again: %w", data, err)
+	}
+	return out, conn.Close()
 }

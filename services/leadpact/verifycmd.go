@@ -25,7 +25,7 @@ type verifyCommand struct {
 func (c *verifyCommand) Run(ctx context.Context) error {
 	doors := c.HTTP
 	if len(doors) == 0 && c.Database == "" {
-		a, err := readAddresses(c.Data)
+		a, err := readAddresses(ctx, c.Data)
 		if err != nil {
 			return err
 		}
@@ -38,14 +38,14 @@ func (c *verifyCommand) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	defer s.Close() //nolint:errcheck // only read
+	defer s.Close() // only read
 	var accepted io.Reader
 	if c.Accepted != "" {
 		f, err := os.Open(c.Accepted)
 		if err != nil {
 			return err
 		}
-		defer f.Close() //nolint:errcheck // only read
+		defer f.Close() // only read
 		accepted = f
 	}
 	err = verify.Run(ctx, verify.Options{Stores: s, Accepted: accepted, Doors: doors, Patience: c.Patience, Out: os.Stdout})

@@ -16,14 +16,12 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
-	"golang.org/x/sync/errgroup"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/health"
 	healthv1 "google.golang.org/grpc/health/grpc_health_v1"
 
 	"github.com/leadpact/leadpact/internal/bus"
 	"github.com/leadpact/leadpact/internal/bus/embedded"
-
 	"github.com/leadpact/leadpact/internal/identity"
 	"github.com/leadpact/leadpact/internal/store"
 	eventv1 "github.com/leadpact/leadpact/proto/leadpact/event/v1"
@@ -31,12 +29,6 @@ import (
 
 // stopEach is how long one part may take to stop.
 const stopEach = 5 * time.Second
-
-// runner is one part that runs until its context ends. An error stops the process: a dead part must not hide behind live ones.
-type runner struct {
-	name string
-	run  func(context.Context) error
-}
 
 // App is one process.
 type App struct {
@@ -46,6 +38,7 @@ type App struct {
 	tokens   *identity.Tokens
 	issued   map[string]string
 	bus      *bus.Bus
+	declared chan struct{} // closed when the streams stand
 	versions *versions
 	owner    string
 
@@ -70,8 +63,8 @@ func New(ctx context.Context, cfg Config) (*App, error) {
 		return nil, err
 	}
 	a := &App{
-		cfg: cfg, logger: cfg.Logger, registry: newRegistry(cfg.Version), owner: replicaName(), issued: map[string]string{},
-		down: teardown{logger: cfg.Logger},
+		cfg: cfg, logger: cfg.Logger, registry: newRegistry(cfg.Version), owner: cfg.owner(), issued: map[string]string{},
+		declared: make(chan struct{}), down: teardown{logger: cfg.Logger},
 	}
 	if err := a.open(ctx); err != nil {
 		return nil, errors.Join(err, a.down.run(context.WithoutCancel(ctx), stopEach))
@@ -85,10 +78,11 @@ func (a *App) open(ctx context.Context) error {
 			return fmt.Errorf("make the data folder: %w", err)
 		}
 	}
-	if err := a.openTokens(); err != nil {
+	// The bus first: embedded, it holds the lock that admits one process to the data folder.
+	if err := a.openBus(ctx); err != nil {
 		return err
 	}
-	if err := a.openBus(ctx); err != nil {
+	if err := a.openTokens(); err != nil {
 		return err
 	}
 	s, err := OpenStores(ctx, a.cfg.Data, a.cfg.Database, a.cfg.Roles, Work)
@@ -105,6 +99,9 @@ func (a *App) open(ctx context.Context) error {
 		return err
 	}
 	a.workers = append(a.workers, runner{"agreements", func(ctx context.Context) error {
+		if err := a.declare(ctx); err != nil {
+			return err
+		}
 		return a.bus.WatchAgreements(ctx, func(e *eventv1.Event) error { return a.versions.take(ctx, e) })
 	}})
 	a.grpc, a.health = a.grpcDoor()
@@ -115,6 +112,7 @@ func (a *App) open(ctx context.Context) error {
 	a.checks = append(a.checks, check{"bus", a.bus.Ready})
 	for name, b := range s.named() {
 		a.checks = append(a.checks, check{name + " store", b.Ping})
+		a.workers = append(a.workers, a.expire(name, b))
 	}
 	return a.bind(ctx)
 }
@@ -138,27 +136,47 @@ func (a *App) openBus(ctx context.Context) error {
 	}
 	a.bus = b
 	a.down.push("bus", b.Close)
-	return b.Declare(ctx)
+	if a.cfg.embedded() {
+		return a.declare(ctx)
+	}
+	return nil
+}
+
+// declare makes or verifies the streams, and lets the consumers begin. On a cluster it is a part that runs beside the others: while
+// NATS is away clocks run, and the doors say why they do not accept.
+func (a *App) declare(ctx context.Context) error {
+	select {
+	case <-a.declared:
+		return nil
+	default:
+	}
+	if err := a.bus.Declare(ctx); err != nil {
+		return err
+	}
+	close(a.declared)
+	return nil
 }
 
 // openTokens loads the tokens. On the embedded way a first start makes one for an administrator and keeps it in a file.
 func (a *App) openTokens() error {
-	var err error
+	_, err := os.Stat(a.cfg.Tokens)
+	missing := errors.Is(err, os.ErrNotExist)
+	if missing && !a.cfg.embedded() && a.cfg.Tokens != "" {
+		return fmt.Errorf("the token file %s is missing: leadpact token makes it", a.cfg.Tokens)
+	}
 	if a.tokens, err = identity.Load(a.cfg.Tokens); err != nil {
 		return err
 	}
-	if a.cfg.embedded() {
-		if _, err := os.Stat(a.cfg.Tokens); errors.Is(err, os.ErrNotExist) {
-			token, err := a.tokens.Issue(identity.Person{ID: "admin", Role: identity.Admin})
-			if err != nil {
-				return err
-			}
-			if err := identity.WriteFile(a.AdminToken(), []byte(token+"\n")); err != nil {
-				return err
-			}
-			if err := a.tokens.Save(a.cfg.Tokens); err != nil {
-				return err
-			}
+	if missing && a.cfg.embedded() {
+		token, err := a.tokens.Issue(identity.Person{ID: "admin", Role: identity.Admin})
+		if err != nil {
+			return err
+		}
+		if err := identity.WriteFile(a.adminToken(), []byte(token+"\n")); err != nil {
+			return err
+		}
+		if err := a.tokens.Save(a.cfg.Tokens); err != nil {
+			return err
 		}
 	}
 	for _, p := range a.cfg.People {
@@ -189,63 +207,52 @@ func (a *App) bind(ctx context.Context) error {
 // Run serves until ctx ends or a part fails, and then stops everything: the doors first, then the workers, then what carries their
 // last words, then what they stood on.
 func (a *App) Run(ctx context.Context) error {
-	outside, stopWorkers := context.WithCancel(context.WithoutCancel(ctx))
-	defer stopWorkers()
-	workers, workCtx := errgroup.WithContext(outside)
-	for _, w := range a.workers {
-		workers.Go(func() error { return named(w.name, w.run(workCtx)) })
-	}
-	relayCtx, stopRelays := context.WithCancel(context.WithoutCancel(ctx))
-	defer stopRelays()
-	var relays errgroup.Group
-	for _, r := range a.relays {
-		relays.Go(func() error { return named(r.name, r.run(relayCtx)) })
-	}
-	doors := make(chan error, 2)
-	go func() { doors <- named("http", ignoreClosed(a.http.Serve(a.httpListener))) }()
-	go func() { doors <- named("grpc", a.grpc.Serve(a.grpcListener)) }()
+	outside := context.WithoutCancel(ctx) // each crew is stopped in its turn, not all when ctx ends
+	broken, fail := context.WithCancel(outside)
+	defer fail()
+	relays, workers := start(outside, fail, a.relays), start(outside, fail, a.workers)
+	doors := start(outside, fail, []runner{
+		{"http", func(context.Context) error { return ignoreClosed(a.http.Serve(a.httpListener)) }},
+		{"grpc", func(context.Context) error { return a.grpc.Serve(a.grpcListener) }},
+	})
 	a.health.SetServingStatus("", healthv1.HealthCheckResponse_SERVING)
 
 	var err error
 	if a.activate != nil {
 		err = a.activate(ctx)
+		if ctx.Err() != nil {
+			err = nil // told to stop before it was begun
+		}
 	}
-	open := 2
 	if err == nil {
 		select {
 		case <-ctx.Done():
-		case <-workCtx.Done():
-		case err = <-doors:
-			open--
+		case <-broken.Done():
 		}
 	}
 	a.logger.Info("stopping")
 	a.draining.Store(true)
 	a.health.SetServingStatus("", healthv1.HealthCheckResponse_NOT_SERVING)
-	a.wait(ctx, workCtx, err)
-
+	if err == nil {
+		a.wait(broken)
+	}
+	doors.stop()
 	stop := teardown{logger: a.logger}
-	stop.push("relays", func(context.Context) error { stopRelays(); return relays.Wait() })
-	stop.push("workers", func(context.Context) error { stopWorkers(); return workers.Wait() })
+	stop.push("relays", relays.end)
+	stop.push("workers", workers.end)
+	stop.push("doors", doors.end)
 	stop.push("grpc", stopGRPC(a.grpc))
 	stop.push("http", stopHTTP(a.http))
-	err = errors.Join(err, stop.run(context.WithoutCancel(ctx), stopEach))
-	for range open {
-		err = errors.Join(err, <-doors)
-	}
-	return errors.Join(err, a.Close())
+	return errors.Join(err, stop.run(outside, stopEach), a.Close())
 }
 
 // wait lets load balancers see that the process is leaving before its door closes.
-func (a *App) wait(ctx, workCtx context.Context, failed error) {
-	if a.cfg.DrainDelay <= 0 || failed != nil || workCtx.Err() != nil || ctx.Err() == nil {
-		return
-	}
+func (a *App) wait(broken context.Context) {
 	t := time.NewTimer(a.cfg.DrainDelay)
 	defer t.Stop()
 	select {
 	case <-t.C:
-	case <-workCtx.Done():
+	case <-broken.Done():
 	}
 }
 
@@ -261,8 +268,15 @@ func (a *App) GRPCAddr() string { return a.grpcListener.Addr().String() }
 // Bus is the process's bus, for a referee that looks on.
 func (a *App) Bus() *bus.Bus { return a.bus }
 
-// AdminToken is the file that holds the administrator's token on the embedded way.
-func (a *App) AdminToken() string { return filepath.Join(a.cfg.Data, "admin.token") }
+// AdminToken is the file that holds the administrator's token on the embedded way; "" when nobody keeps one there.
+func (a *App) AdminToken() string {
+	if _, err := os.Stat(a.adminToken()); !a.cfg.embedded() || err != nil {
+		return ""
+	}
+	return a.adminToken()
+}
+
+func (a *App) adminToken() string { return filepath.Join(a.cfg.Data, "admin.token") }
 
 // Token is the token of one of the configured people.
 func (a *App) Token(person string) string { return a.issued[person] }
@@ -281,13 +295,6 @@ func ignoreClosed(err error) error {
 		return nil
 	}
 	return err
-}
-
-func named(name string, err error) error {
-	if err == nil || errors.Is(err, context.Canceled) {
-		return nil
-	}
-	return fmt.Errorf("%s: %w", name, err)
 }
 
 // replicaName tells replicas apart in leases and in the server's monitoring.

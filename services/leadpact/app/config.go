@@ -13,11 +13,12 @@ import (
 	"github.com/leadpact/leadpact/internal/identity"
 )
 
-// Roles are what a process can be; none given means all.
-var roles = []string{event.Ingest, event.Scoring, event.Handoff, event.Compliance}
+// roles are what a process can be.
+func roles() []string { return []string{event.Ingest, event.Scoring, event.Handoff, event.Compliance} }
 
 // Config says what a process is and where its parts are. The zero value with Data set is the embedded default.
 type Config struct {
+	// Roles of the process; none given means all.
 	Roles []string
 	// Agreement and Roster are files. An agreement is activated at the start on the embedded way only; in production it is
 	// activated over gRPC.
@@ -62,24 +63,34 @@ func (c *Config) embedded() bool { return c.NATS == "" && c.Database == "" }
 
 func (c *Config) has(role string) bool { return slices.Contains(c.Roles, role) }
 
+// owner names the process in leases. The data folder admits one process at a time, so the next one there is the same owner, and
+// takes up at once what one that was killed still held.
+func (c *Config) owner() string {
+	if c.embedded() {
+		return "embedded"
+	}
+	return replicaName()
+}
+
 // complete fills in defaults and says what does not fit together.
 func (c *Config) complete() error {
-	if len(c.Roles) == 0 {
-		c.Roles = slices.Clone(roles)
-	}
-	for _, r := range c.Roles {
-		if !slices.Contains(roles, r) {
-			return fmt.Errorf("role %q does not exist: roles are %s", r, strings.Join(roles, ", "))
-		}
+	if err := c.completeRoles(); err != nil {
+		return err
 	}
 	if (c.NATS == "") != (c.Database == "") {
 		return errors.New("--nats and --database go together: without both everything is embedded")
+	}
+	if c.Partitions < 0 {
+		return fmt.Errorf("--partitions %d: give 1 or more", c.Partitions)
+	}
+	if c.DrainDelay < 0 {
+		return fmt.Errorf("--drain-delay %s: give 0s or more", c.DrainDelay)
 	}
 	if c.embedded() {
 		if err := c.completeEmbedded(); err != nil {
 			return err
 		}
-	} else if err := c.checkProduction(); err != nil {
+	} else if err := c.completeProduction(); err != nil {
 		return err
 	}
 	if c.HTTP == "" {
@@ -97,12 +108,30 @@ func (c *Config) complete() error {
 	return nil
 }
 
+func (c *Config) completeRoles() error {
+	if len(c.Roles) == 0 {
+		c.Roles = roles()
+	}
+	for i, r := range c.Roles {
+		if !slices.Contains(roles(), r) {
+			return fmt.Errorf("role %q does not exist: roles are %s", r, strings.Join(roles(), ", "))
+		}
+		if slices.Contains(c.Roles[:i], r) {
+			return fmt.Errorf("role %q is named twice", r)
+		}
+	}
+	return nil
+}
+
 func (c *Config) completeEmbedded() error {
-	if len(c.Roles) != len(roles) {
+	if len(c.Roles) != len(roles()) {
 		return errors.New("embedded, one process has all roles: give --nats and --database to split them")
 	}
 	if c.Data == "" {
 		return errors.New("--data is missing: the folder for the event log and the databases")
+	}
+	if len(c.NATSMonitors) > 0 || c.DurabilityUnproven {
+		return errors.New("--nats-monitor and --durability-unproven are about a NATS cluster: give --nats and --database with them; embedded, every write is fsynced")
 	}
 	if c.Partitions == 0 {
 		c.Partitions = 2
@@ -113,14 +142,14 @@ func (c *Config) completeEmbedded() error {
 	return nil
 }
 
-func (c *Config) checkProduction() error {
+func (c *Config) completeProduction() error {
 	if c.Agreement != "" {
 		return errors.New("--agreement activates on the embedded way only: in production use leadpact activate")
 	}
 	if c.LeadKey == "" && c.has(event.Scoring) {
 		return errors.New("--lead-key is missing: a reference (env:NAME or file:PATH) to one secret that all scoring replicas share")
 	}
-	if c.Tokens == "" && len(c.Roles) > 0 && !(len(c.Roles) == 1 && c.Roles[0] == event.Ingest) {
+	if onlyIngest := len(c.Roles) == 1 && c.has(event.Ingest); c.Tokens == "" && !onlyIngest {
 		return errors.New("--tokens is missing: the file of tokens that gRPC takes; leadpact token adds to it")
 	}
 	if c.Partitions == 0 {

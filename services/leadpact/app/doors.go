@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/grpc-ecosystem/go-grpc-middleware/v2/interceptors/recovery"
@@ -27,9 +28,6 @@ type check struct {
 // httpDoor serves webhooks (when the process has the role), /livez, /readyz and /metrics.
 func (a *App) httpDoor(hooks http.Handler) *http.Server {
 	mux := http.NewServeMux()
-	if hooks != nil {
-		mux.Handle("/v1/hooks/", hooks)
-	}
 	mux.HandleFunc("GET /livez", func(w http.ResponseWriter, _ *http.Request) { _, _ = fmt.Fprintln(w, "ok") })
 	mux.HandleFunc("GET /readyz", a.readyz)
 	mux.Handle("GET /metrics", promhttp.HandlerFor(a.registry, promhttp.HandlerOpts{
@@ -37,13 +35,28 @@ func (a *App) httpDoor(hooks http.Handler) *http.Server {
 		ErrorHandling: promhttp.ContinueOnError,
 	}))
 	return &http.Server{
-		Handler:           mux,
+		Handler:           straight(hooks, mux),
 		ReadHeaderTimeout: 5 * time.Second,
 		ReadTimeout:       15 * time.Second,
 		WriteTimeout:      20 * time.Second,
 		IdleTimeout:       60 * time.Second,
 		MaxHeaderBytes:    16 << 10,
 	}
+}
+
+// straight hands what is for the hooks to them before the mux can redirect a path that it would rather have cleaned: a sender
+// that is redirected may drop the body, or the endpoint.
+func straight(hooks http.Handler, mux *http.ServeMux) http.Handler {
+	if hooks == nil {
+		return mux
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasPrefix(strings.TrimLeft(r.URL.Path, "/"), "v1/hooks") {
+			hooks.ServeHTTP(w, r)
+			return
+		}
+		mux.ServeHTTP(w, r)
+	})
 }
 
 // readyz answers 200 when every check holds, else 503 with a line for each that does not.

@@ -28,14 +28,28 @@ func (t *teardown) run(ctx context.Context, each time.Duration) error {
 	var errs []error
 	for i := len(t.steps) - 1; i >= 0; i-- {
 		s := t.steps[i]
-		ctx, cancel := context.WithTimeout(ctx, each)
 		started := time.Now()
-		if err := s.do(ctx); err != nil {
+		if err := s.within(ctx, each); err != nil {
 			errs = append(errs, fmt.Errorf("stop %s: %w", s.name, err))
 		}
-		cancel()
 		t.logger.Debug("stopped", "part", s.name, "took", time.Since(started).Round(time.Millisecond))
 	}
 	t.steps = nil
 	return errors.Join(errs...)
+}
+
+// within leaves a step behind that does not end although its context did: the process is going, and its supervisor's patience too.
+func (s step) within(ctx context.Context, most time.Duration) error {
+	ctx, cancel := context.WithTimeout(ctx, most)
+	defer cancel()
+	done := make(chan error, 1)
+	go func() { done <- s.do(ctx) }()
+	late := time.NewTimer(most + most/5)
+	defer late.Stop()
+	select {
+	case err := <-done:
+		return err
+	case <-late.C:
+		return fmt.Errorf("it was left behind, still at work after %s", most)
+	}
 }

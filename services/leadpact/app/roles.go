@@ -33,7 +33,7 @@ func (a *App) openRoles(ctx context.Context, s Stores) error {
 		}
 	}
 	if s.Scoring != nil {
-		if err := a.openScoring(ctx, s.Scoring); err != nil {
+		if err := a.openScoring(s.Scoring); err != nil {
 			return err
 		}
 	}
@@ -61,7 +61,7 @@ func (a *App) openIngest() error {
 	return nil
 }
 
-func (a *App) openScoring(ctx context.Context, s store.Scoring) error {
+func (a *App) openScoring(s store.Scoring) error {
 	key, err := a.leadKey()
 	if err != nil {
 		return err
@@ -155,7 +155,14 @@ func (a *App) relay(producer string, s store.Relay) *bus.Relay {
 }
 
 func (a *App) consume(role string, h bus.Handler) {
-	a.workers = append(a.workers, runner{role, func(ctx context.Context) error { return a.bus.Consume(ctx, role, h) }})
+	a.workers = append(a.workers, runner{role, func(ctx context.Context) error {
+		select {
+		case <-a.declared:
+			return a.bus.Consume(ctx, role, h)
+		case <-ctx.Done():
+			return nil
+		}
+	}})
 }
 
 // leadKey is the secret that lead ids are made with. The embedded way makes one at the first start. Known leads

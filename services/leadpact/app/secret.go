@@ -1,6 +1,7 @@
 package app
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"strings"
@@ -25,5 +26,6 @@ func Secret(ref string) (string, error) {
 		}
 		return "", fmt.Errorf("the file %s is empty: it should hold a secret", name)
 	}
-	return "", fmt.Errorf("%q is no reference to a secret: write env:NAME or file:PATH", kind+":…")
+	// Nothing of ref is shown: it may be the secret itself.
+	return "", errors.New("a secret is given by reference, never itself: write env:NAME or file:PATH")
 }

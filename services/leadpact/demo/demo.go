@@ -49,6 +49,9 @@ type Options struct {
 // settle is how long the demonstration waits for the last events to arrive.
 const settle = 20 * time.Second
 
+// errDark: the app ended in the midst of the play. Its own error says why.
+var errDark = errors.New("the demonstration broke off")
+
 // play is a running demonstration.
 type play struct {
 	o       Options
@@ -69,12 +72,15 @@ func Run(ctx context.Context, o Options) (Summary, error) {
 	if err != nil {
 		return Summary{}, fmt.Errorf("make a folder for the demonstration: %w", err)
 	}
-	defer os.RemoveAll(dir) //nolint:errcheck // a temporary folder; the system clears it too
-	p := &play{o: o, dir: dir, wrong: make(chan error, 100), secrets: map[string]string{
+	defer os.RemoveAll(dir) // a temporary folder; the system clears it too
+	return newPlay(o, dir).run(ctx)
+}
+
+func newPlay(o Options, dir string) *play {
+	return &play{o: o, dir: dir, wrong: make(chan error, 100), secrets: map[string]string{
 		"env:LEADPACT_DEMO_WEBSITE": rand.Text(), "env:LEADPACT_DEMO_FORMS": newWebhookSecret(),
 		"env:LEADPACT_DEMO_CRM": rand.Text(), "env:LEADPACT_DEMO_NOTICES": newWebhookSecret(),
 	}}
-	return p.run(ctx)
 }
 
 func (p *play) run(ctx context.Context) (Summary, error) {
@@ -99,34 +105,39 @@ func (p *play) run(ctx context.Context) (Summary, error) {
 		return Summary{}, err
 	}
 	crew.Go(func() error { return ignoreClosed(p.desk.server.Serve(p.desk.listener)) })
-	defer p.desk.server.Close() //nolint:errcheck // the play is over
+	defer p.desk.server.Close() // the play is over
 
 	roster, err := p.open(ctx)
 	if err != nil {
 		return Summary{}, err
 	}
+	// Nothing is played before an app that has broken down.
+	ctx, dark := context.WithCancelCause(ctx)
+	defer dark(nil)
 	served := make(chan error, 1)
-	go func() { served <- p.app.Run(stage) }()
-	stopped := false
-	stop := func() error {
-		if stopped {
-			return nil
-		}
-		stopped = true
-		leave()
-		return <-served
-	}
+	go func() {
+		served <- p.app.Run(stage)
+		close(served) // whoever asks a second time does not wait
+		dark(errDark)
+	}()
+	stop := func() error { leave(); return <-served }
 	defer stop() //nolint:errcheck // told by the return below unless something else went wrong first
 
 	if err := p.ready(ctx, served); err != nil {
 		return Summary{}, err
 	}
+	var conns []*grpc.ClientConn
+	defer func() {
+		for _, c := range conns {
+			_ = c.Close() // the play is over
+		}
+	}()
 	for _, r := range roster.Reps {
 		conn, err := p.dial(p.app.Token(r.ID))
 		if err != nil {
 			return Summary{}, err
 		}
-		defer conn.Close() //nolint:errcheck // the play is over
+		conns = append(conns, conn)
 		reps[r.ID] = newRep(r.ID, p.o.Seed, conn, p.note)
 	}
 	if err := p.attend(stage, crew, a); err != nil {
@@ -193,11 +204,13 @@ func (p *play) ready(ctx context.Context, served <-chan error) error {
 		t := time.NewTimer(20 * time.Millisecond)
 		select {
 		case <-t.C:
-		case failed := <-served:
-			t.Stop()
-			return errors.Join(errors.New("the demonstration did not start"), failed)
 		case <-ctx.Done():
 			t.Stop()
+			select {
+			case failed := <-served:
+				return errors.Join(errors.New("the demonstration did not start"), failed)
+			default:
+			}
 			return fmt.Errorf("the demonstration did not become ready: %w", err)
 		}
 	}
@@ -222,7 +235,7 @@ func (p *play) attend(ctx context.Context, crew *errgroup.Group, a *agreement.Ag
 	}
 	p.watched = newWatch(conn)
 	crew.Go(func() error {
-		defer conn.Close() //nolint:errcheck // the play is over
+		defer conn.Close() // the play is over
 		return p.watched.run(ctx)
 	})
 	return nil
@@ -245,6 +258,9 @@ func (p *play) perform(ctx context.Context, a *agreement.Agreement) (Summary, er
 	p.senders.play(ctx, p.began, requests) // to its end, also on a machine that lags behind: one seed sends one set of events
 	<-show.Done()
 	<-drawn
+	if cause := context.Cause(ctx); errors.Is(cause, errDark) {
+		return Summary{}, cause // there is nobody left to ask
+	}
 	p.o.Screen.closing()
 	return p.sum(context.WithoutCancel(ctx), requests)
 }

@@ -68,7 +68,7 @@ func TestWatched(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer taken.Close() //nolint:errcheck // nothing was accepted
+	defer taken.Close() // nothing was accepted
 	ctx, stop := context.WithCancel(t.Context())
 	defer stop()
 	out := &stopper{at: "handed to ", stop: stop}
@@ -113,4 +113,27 @@ func TestFolderCannotBeMade(t *testing.T) {
 	if _, err := Run(t.Context(), options(t)); err == nil || !strings.Contains(err.Error(), "make a folder for the demonstration") {
 		t.Errorf("told %v", err)
 	}
+}
+
+// TestAppBreaksDown: the play ends with the app's own error, long before its time.
+func TestAppBreaksDown(t *testing.T) {
+	t.Parallel()
+	o := options(t)
+	o.Duration = time.Hour
+	p := newPlay(o, t.TempDir())
+	o.Screen = NewScreen(&stopper{at: "leadpact: an agreement of seconds", stop: func() {
+		if err := p.app.Bus().Close(deadline(t)); err != nil {
+			t.Error(err)
+		}
+	}}, false, false)
+	p.o = o
+	if _, err := p.run(t.Context()); err == nil || !strings.Contains(err.Error(), "bus: closed") {
+		t.Errorf("it ended with %v", err)
+	}
+}
+
+func deadline(t *testing.T) context.Context {
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	t.Cleanup(cancel)
+	return ctx
 }

@@ -60,7 +60,7 @@ func (p *play) sum(ctx context.Context, requests []request) (Summary, error) {
 	if err != nil {
 		return s, err
 	}
-	defer stores.Close() //nolint:errcheck // only read
+	defer stores.Close() // only read
 	s.Events.Sent, s.Events.Accepted, s.Events.Refused = p.senders.sent, len(p.senders.accepted), p.senders.refused
 
 	// The invariants first: verify waits for lag and queues to end.
@@ -184,7 +184,7 @@ func metric(ctx context.Context, door, name string) (int, error) {
 	if err != nil {
 		return 0, fmt.Errorf("scrape /metrics: %w", err)
 	}
-	defer resp.Body.Close() //nolint:errcheck // only read
+	defer resp.Body.Close() // only read
 	total := 0.0
 	for scan := bufio.NewScanner(resp.Body); scan.Scan(); {
 		if series, value, ok := strings.Cut(scan.Text(), "} "); ok && strings.HasPrefix(series, name+"{") {

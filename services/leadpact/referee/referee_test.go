@@ -1,17 +1,16 @@
-package referee_test
+package referee
 
 import (
 	"testing"
 	"time"
 
 	eventv1 "github.com/leadpact/leadpact/proto/leadpact/event/v1"
-	"github.com/leadpact/leadpact/services/leadpact/referee"
 )
 
 var start = time.Date(2026, 3, 6, 16, 30, 0, 0, time.UTC) // a Friday
 
-func office() referee.Hours {
-	h := referee.Hours{Zone: time.UTC}
+func office() Hours {
+	h := Hours{Zone: time.UTC}
 	for d := time.Monday; d <= time.Friday; d++ {
 		h.Weekly[d] = [][2]int{{9 * 3600, 17 * 3600}}
 	}
@@ -50,7 +49,7 @@ func TestJudge(t *testing.T) {
 	wrong := clock("c3", time.Hour, start.Add(time.Hour), "office")
 	for name, c := range map[string]struct {
 		events []*eventv1.Event
-		bad    func(referee.Verdict) int
+		bad    func(Verdict) int
 		want   int
 	}{
 		"all is well": {[]*eventv1.Event{assigned("h1", "a1", 1), started(hour), breached("b1", hour, time.UnixMicro(late))}, all, 0},
@@ -58,24 +57,24 @@ func TestJudge(t *testing.T) {
 			started(fast), breached("b1", fast, start.Add(time.Minute)), breached("b1", fast, start.Add(time.Minute)),
 		}, all, 0},
 		"early": {[]*eventv1.Event{started(fast), breached("b1", fast, start.Add(59*time.Second))},
-			func(v referee.Verdict) int { return v.Breaches.Early }, 1},
+			func(v Verdict) int { return v.Breaches.Early }, 1},
 		"one microsecond early": {[]*eventv1.Event{started(fast), breached("b1", fast, start.Add(time.Minute-time.Microsecond))},
-			func(v referee.Verdict) int { return v.Breaches.Early }, 1},
+			func(v Verdict) int { return v.Breaches.Early }, 1},
 		"duplicate": {[]*eventv1.Event{started(fast), breached("b1", fast, start.Add(time.Minute)), breached("b2", fast, start.Add(time.Minute))},
-			func(v referee.Verdict) int { return v.Breaches.Duplicate }, 1},
-		"misdated": {[]*eventv1.Event{started(wrong)}, func(v referee.Verdict) int { return v.Clocks.Misdated }, 1},
+			func(v Verdict) int { return v.Breaches.Duplicate }, 1},
+		"misdated": {[]*eventv1.Event{started(wrong)}, func(v Verdict) int { return v.Clocks.Misdated }, 1},
 		"double": {[]*eventv1.Event{assigned("h1", "a1", 1), assigned("h2", "a2", 2)},
-			func(v referee.Verdict) int { return v.Assignments.Double }, 1},
-		"overdue":          {[]*eventv1.Event{started(fast)}, func(v referee.Verdict) int { return v.Clocks.Overdue }, 1},
-		"unknown calendar": {[]*eventv1.Event{started(clock("c4", time.Hour, start.Add(time.Hour), "moon"))}, func(v referee.Verdict) int { return v.Clocks.Misdated }, 1},
+			func(v Verdict) int { return v.Assignments.Double }, 1},
+		"overdue":          {[]*eventv1.Event{started(fast)}, func(v Verdict) int { return v.Clocks.Overdue }, 1},
+		"unknown calendar": {[]*eventv1.Event{started(clock("c4", time.Hour, start.Add(time.Hour), "moon"))}, func(v Verdict) int { return v.Clocks.Misdated }, 1},
 		"met and breached": {[]*eventv1.Event{
 			started(fast), breached("b1", fast, start.Add(time.Minute)),
 			{Id: "m", Source: "handoff", Body: &eventv1.Event_ClockMet{ClockMet: &eventv1.ClockMet{Clock: fast}}},
-		}, func(v referee.Verdict) int { return v.Clocks.Contradicted }, 1},
+		}, func(v Verdict) int { return v.Clocks.Contradicted }, 1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			r := referee.New(map[string]referee.Hours{"office": office()})
+			r := New(map[string]Hours{"office": office()})
 			at := start.Add(100 * time.Hour)
 			if name == "early" {
 				at = start.Add(59 * time.Second)
@@ -92,6 +91,6 @@ func TestJudge(t *testing.T) {
 	}
 }
 
-func all(v referee.Verdict) int {
+func all(v Verdict) int {
 	return v.Assignments.Double + v.Clocks.Misdated + v.Clocks.Contradicted + v.Clocks.Overdue + v.Breaches.Early + v.Breaches.Duplicate
 }

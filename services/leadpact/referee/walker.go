@@ -31,12 +31,12 @@ func (h Hours) open(t time.Time) bool {
 	return false
 }
 
-// due walks minute by minute from start until within has been open. It gives up, with false, after ten years.
+// due walks minute by minute from start until within has been open. It gives up, with false, after two years.
 func (h Hours) due(start time.Time, within time.Duration) (time.Time, bool) {
 	if h.Always {
 		return start.Add(within), true
 	}
-	limit := start.AddDate(10, 0, 0)
+	limit := start.AddDate(2, 0, 0)
 	for t := start; t.Before(limit); {
 		next := t.Truncate(time.Minute).Add(time.Minute)
 		if h.open(t) {

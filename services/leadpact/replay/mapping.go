@@ -3,8 +3,11 @@ package replay
 import (
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/goccy/go-yaml"
 
@@ -12,7 +15,7 @@ import (
 )
 
 // Mapping says how a recorded row becomes an event. Values are texts with {column} in them; {column|other} takes other when the
-// column is empty. A value that comes out empty is left away.
+// column is empty, or a JSON row lacks it. A value that comes out empty is left away.
 type Mapping struct {
 	// Sign is how the source proves itself, in the words of the agreement.
 	Sign Sign `yaml:"sign"`
@@ -61,9 +64,6 @@ type Outcome struct {
 	Reason string `yaml:"reason"`
 }
 
-// layouts are the forms of time that rows come in.
-var layouts = []string{time.RFC3339Nano, "2006-01-02 15:04:05", "2006-01-02T15:04:05", "2006-01-02 15:04", "2006-01-02"}
-
 // ParseMapping reads a mapping strictly.
 func ParseMapping(text []byte) (*Mapping, error) {
 	var m Mapping
@@ -71,8 +71,11 @@ func ParseMapping(text []byte) (*Mapping, error) {
 		return nil, fmt.Errorf("the mapping cannot be read: %w", err)
 	}
 	var err error
-	if m.location, err = time.LoadLocation(m.Zone); err != nil {
-		return nil, fmt.Errorf("the mapping's zone %q is no IANA zone, as America/New_York is one", m.Zone)
+	if m.location, err = zone(m.Zone); err != nil {
+		return nil, err
+	}
+	if _, err := m.columns(); err != nil {
+		return nil, err
 	}
 	if m.Event.ID == "" || m.Event.OccurredAt == "" {
 		return nil, errors.New("the mapping needs event.id and event.occurred_at: history without them would be counted anew each time")
@@ -120,8 +123,20 @@ func (m *Mapping) event(row map[string]string) (map[string]any, error) {
 	put("name", m.Event.Name)
 	put("phone", m.Event.Phone)
 	put("channel", m.Event.Channel)
-	if put("id", m.Event.ID) == "" && err == nil {
+	id := put("id", m.Event.ID)
+	occurred, e := expand(m.Event.OccurredAt, row)
+	switch {
+	case err != nil:
+	case e != nil:
+		err = e
+	case id == "":
 		err = errors.New("the id comes out empty")
+	case strings.ContainsFunc(id, unicode.IsControl):
+		err = errors.New("the id holds a tab, a line break or another control character")
+	default:
+		var t time.Time
+		t, err = instant(occurred, m.location)
+		out["occurred_at"] = t.Format(time.RFC3339Nano)
 	}
 	fields := map[string]any{}
 	for name, template := range m.Event.Fields {
@@ -136,30 +151,10 @@ func (m *Mapping) event(row map[string]string) (map[string]any, error) {
 	if len(fields) > 0 {
 		out["fields"] = fields
 	}
-	if err == nil {
-		err = m.when(out, row)
-	}
 	if o := m.Event.Outcome; o != nil && err == nil {
 		err = outcome(out, *o, row)
 	}
 	return out, err
-}
-
-func (m *Mapping) when(out map[string]any, row map[string]string) error {
-	s, err := expand(m.Event.OccurredAt, row)
-	if err != nil {
-		return err
-	}
-	for _, layout := range layouts {
-		if t, err := time.ParseInLocation(layout, s, m.location); err == nil {
-			out["occurred_at"] = t.UTC().Format(time.RFC3339Nano)
-			return nil
-		}
-	}
-	if s == "" {
-		return errors.New("the time is empty")
-	}
-	return errors.New("the time has none of the known forms, as 2026-01-31 09:00:00 is one")
 }
 
 func outcome(out map[string]any, o Outcome, row map[string]string) error {
@@ -179,28 +174,75 @@ func outcome(out map[string]any, o Outcome, row map[string]string) error {
 	return nil
 }
 
+// columns are those that the templates name.
+func (m *Mapping) columns() ([]string, error) {
+	e := m.Event
+	templates := []string{e.ID, e.Type, e.OccurredAt, e.Email, e.ExternalID, e.Name, e.Phone, e.Channel}
+	templates = slices.AppendSeq(templates, maps.Values(e.Fields))
+	if e.Outcome != nil {
+		templates = append(templates, e.Outcome.Kind, e.Outcome.Rep, e.Outcome.Reason)
+	}
+	var out []string
+	for _, t := range templates {
+		err := cut(t, func(string) {}, func(column, _ string, _ bool) error {
+			out = append(out, column)
+			return nil
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	slices.Sort(out)
+	return slices.Compact(out), nil
+}
+
+// fit says which columns of the mapping are not among those of the file: refusing every row would say it too late.
+func (m *Mapping) fit(columns []string) error {
+	named, err := m.columns()
+	if err != nil || columns == nil {
+		return err
+	}
+	for _, c := range named {
+		if !slices.Contains(columns, c) {
+			return fmt.Errorf("the mapping names the column %q; the file has %s", c, strings.Join(columns, ", "))
+		}
+	}
+	return nil
+}
+
 // expand puts columns into a template.
 func expand(template string, row map[string]string) (string, error) {
 	var b strings.Builder
-	for {
-		before, rest, found := strings.Cut(template, "{")
-		_, _ = b.WriteString(before)
-		if !found {
-			return strings.TrimSpace(b.String()), nil
-		}
-		name, after, closed := strings.Cut(rest, "}")
-		if !closed {
-			return "", errors.New("a { without its } in the mapping")
-		}
-		name, otherwise, _ := strings.Cut(name, "|")
-		v, ok := row[name]
-		if !ok {
-			return "", fmt.Errorf("the row has no column %q", name)
+	err := cut(template, func(text string) { _, _ = b.WriteString(text) }, func(column, otherwise string, hasOther bool) error {
+		v, ok := row[column]
+		if !ok && !hasOther {
+			return fmt.Errorf("the row has no column %q", column)
 		}
 		if v == "" {
 			v = otherwise
 		}
 		_, _ = b.WriteString(v)
+		return nil
+	})
+	return strings.TrimSpace(b.String()), err
+}
+
+// cut takes a template apart, in order.
+func cut(template string, text func(string), column func(name, otherwise string, hasOther bool) error) error {
+	for {
+		before, rest, found := strings.Cut(template, "{")
+		text(before)
+		if !found {
+			return nil
+		}
+		name, after, closed := strings.Cut(rest, "}")
+		if !closed {
+			return fmt.Errorf("a { without its } in the mapping: %q", template)
+		}
+		name, otherwise, hasOther := strings.Cut(name, "|")
+		if err := column(name, otherwise, hasOther); err != nil {
+			return err
+		}
 		template = after
 	}
 }

@@ -8,10 +8,11 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/http"
 	"net/url"
 	"os"
-	"path"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -21,8 +22,10 @@ import (
 )
 
 const (
-	batch   = 100
-	senders = 4
+	// batch and batchBytes bound one request; the door takes 256 KiB.
+	batch      = 100
+	batchBytes = 200 << 10
+	senders    = 4
 )
 
 // Options say what to replay.
@@ -57,9 +60,21 @@ type Report struct {
 
 // lot is a batch on its way, with the line of each event.
 type lot struct {
-	events []map[string]any
+	events []json.RawMessage
 	lines  []int
+	bytes  int
 	done   int64
+}
+
+func (l *lot) add(event json.RawMessage, line int) {
+	l.events, l.lines = append(l.events, event), append(l.lines, line)
+	l.bytes += len(event)
+}
+
+// halves are the two parts of a lot.
+func (l *lot) halves() []lot {
+	n := len(l.events) / 2
+	return []lot{{events: l.events[:n], lines: l.lines[:n], done: l.done}, {events: l.events[n:], lines: l.lines[n:], done: l.done}}
 }
 
 // Run replays a file. It returns an error when it could not go on to the end; the report says what was done until then, and
@@ -77,46 +92,59 @@ func Run(ctx context.Context, o Options) (Report, error) {
 	if err != nil {
 		return Report{}, fmt.Errorf("open the events: %w", err)
 	}
-	defer f.Close() //nolint:errcheck // only read
+	defer f.Close() // only read
 	counted := &counter{r: f}
 	rows, err := newRows(o.Events, counted)
 	if err != nil {
 		return Report{}, err
 	}
+	if err := o.Mapping.fit(rows.columns()); err != nil {
+		return Report{}, err
+	}
 	if o.Patience == 0 {
 		o.Patience = 5 * time.Minute
 	}
-	if err := reach(ctx, o.To); err != nil {
+	source, err := reach(ctx, o.To)
+	if err != nil {
 		return Report{}, err
 	}
-	r := &runner{o: o, rows: rows, counted: counted, sender: sender.New(o.To, verify, secret, o.Patience)}
+	r := &runner{
+		o: o, source: source, rows: rows, counted: counted, sender: sender.New(o.To, verify, secret, o.Patience),
+		report: Report{Refused: []Refused{}},
+	}
 	defer r.sender.Close()
 	err = r.run(ctx)
 	slices.SortFunc(r.report.Refused, func(a, b Refused) int { return a.Line - b.Line })
 	return r.report, err
 }
 
-// reach says at once when nobody listens at the address: a wrong one would look like a long wait otherwise.
-func reach(ctx context.Context, to string) error {
+// reach returns the source that the address names. It says at once when nobody listens there: a wrong address would look like a
+// long wait otherwise.
+func reach(ctx context.Context, to string) (source string, err error) {
 	u, err := url.Parse(to)
-	if err != nil || u.Host == "" {
-		return fmt.Errorf("%q is no address: give http://host:port/v1/hooks/NAME", to)
+	if err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https") {
+		return "", fmt.Errorf("%q is no address of a hook: give http://host:port/v1/hooks/NAME", to)
+	}
+	source, found := strings.CutPrefix(u.Path, "/v1/hooks/")
+	if !found || source == "" || strings.Contains(source, "/") {
+		return "", fmt.Errorf("%q names no source: give http://host:port/v1/hooks/NAME", to)
 	}
 	host := u.Host
 	if u.Port() == "" {
-		host = net.JoinHostPort(u.Hostname(), map[string]string{"http": "80", "https": "443"}[u.Scheme])
+		host = net.JoinHostPort(u.Hostname(), u.Scheme)
 	}
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
 	conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", host)
 	if err != nil {
-		return fmt.Errorf("nobody answers at %s: is leadpact serve running there? %w", host, err)
+		return "", fmt.Errorf("nobody answers at %s: is leadpact serve running there? %w", host, err)
 	}
-	return conn.Close()
+	return source, conn.Close()
 }
 
 type runner struct {
 	o       Options
+	source  string
 	rows    rows
 	counted *counter
 	sender  *sender.Sender
@@ -172,23 +200,32 @@ func (r *runner) read(ctx context.Context, lots chan<- lot) error {
 		r.mu.Lock()
 		r.report.Rows++
 		r.mu.Unlock()
+		var text []byte
 		if err == nil {
-			var e map[string]any
-			if e, err = r.o.Mapping.event(row); err == nil {
-				l.events, l.lines = append(l.events, e), append(l.lines, line)
-			}
+			text, err = r.event(row)
 		}
 		if err != nil {
 			r.refuse(Refused{Line: line, Reason: err.Error()})
+			continue
 		}
-		if len(l.events) == batch {
+		if len(l.events) == batch || l.bytes+len(text) > batchBytes {
 			if err := flush(); err != nil {
 				return err
 			}
 		}
+		l.add(text, line)
 	}
 }
 
+func (r *runner) event(row map[string]string) ([]byte, error) {
+	e, err := r.o.Mapping.event(row)
+	if err != nil {
+		return nil, err
+	}
+	return json.Marshal(e)
+}
+
+// send sends a lot. When the door refuses it whole, its halves go by themselves, down to the row that is at fault.
 func (r *runner) send(ctx context.Context, l lot) error {
 	body, err := json.Marshal(l.events)
 	if err != nil {
@@ -199,26 +236,51 @@ func (r *runner) send(ctx context.Context, l lot) error {
 		return err
 	}
 	r.mu.Lock()
-	defer r.mu.Unlock()
 	r.report.Retries += answer.Tries - 1
+	r.mu.Unlock()
+	whole := answer.Status == http.StatusBadRequest || answer.Status == http.StatusRequestEntityTooLarge
+	if whole && len(l.events) > 1 {
+		for _, half := range l.halves() {
+			if err := r.send(ctx, half); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	switch {
-	case answer.Status == 202 || answer.Status == 422:
-		r.report.Accepted += len(answer.IDs)
-		for _, refused := range answer.Refused {
-			r.report.Refused = append(r.report.Refused, Refused{Line: l.lines[refused.Index], ID: refused.ID, Reason: refused.Detail})
+	case whole:
+		r.report.Refused = append(r.report.Refused, Refused{Line: l.lines[0], Reason: answer.Detail})
+	case answer.Status == http.StatusAccepted || answer.Status == http.StatusUnprocessableEntity:
+		if err := r.taken(answer, l); err != nil {
+			return err
 		}
 	default:
 		return fmt.Errorf("the door answered %d: %s", answer.Status, answer.Detail)
 	}
-	if r.o.Accepted != nil {
-		for _, id := range answer.IDs {
-			if _, err := fmt.Fprintf(r.o.Accepted, "%s\t%s\n", path.Base(r.o.To), id); err != nil {
-				return fmt.Errorf("write the accepted ids: %w", err)
-			}
-		}
-	}
 	if r.o.Progress != nil {
 		r.o.Progress(l.done)
+	}
+	return nil
+}
+
+// taken notes which events are durable and which were refused. Locked by its caller.
+func (r *runner) taken(answer sender.Answer, l lot) error {
+	for _, refused := range answer.Refused {
+		if refused.Index < 0 || refused.Index >= len(l.lines) {
+			return fmt.Errorf("the door refused event %d of a batch of %d: is it a leadpact door?", refused.Index, len(l.lines))
+		}
+		r.report.Refused = append(r.report.Refused, Refused{Line: l.lines[refused.Index], ID: refused.ID, Reason: refused.Detail})
+	}
+	r.report.Accepted += len(answer.IDs)
+	if r.o.Accepted == nil {
+		return nil
+	}
+	for _, id := range answer.IDs {
+		if _, err := fmt.Fprintf(r.o.Accepted, "%s\t%s\n", r.source, id); err != nil {
+			return fmt.Errorf("write the accepted ids: %w", err)
+		}
 	}
 	return nil
 }

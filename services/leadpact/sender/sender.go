@@ -13,7 +13,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"hash"
 	"io"
 	"math/rand/v2"
 	"net/http"
@@ -74,7 +73,11 @@ func (s *Sender) Post(ctx context.Context, webhookID string, body []byte) (Answe
 	defer cancel()
 	var last error
 	for try := 1; ; try++ {
-		answer, wait, err := s.once(ctx, webhookID, body)
+		req, err := s.request(ctx, webhookID, body) // anew each time: some proofs bear the time
+		if err != nil {
+			return Answer{}, err // trying again mends no secret and no address
+		}
+		answer, wait, err := s.once(req)
 		answer.Tries = try
 		if err == nil && wait == 0 {
 			return answer, nil
@@ -98,20 +101,12 @@ func (s *Sender) Post(ctx context.Context, webhookID string, body []byte) (Answe
 }
 
 // once sends body once; wait above 0 asks for another try.
-func (s *Sender) once(ctx context.Context, webhookID string, body []byte) (a Answer, wait time.Duration, err error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, s.url, bytes.NewReader(body))
-	if err != nil {
-		return a, 0, fmt.Errorf("post to %s: %w", s.url, err)
-	}
-	req.Header.Set("Content-Type", "application/json")
-	if err := s.sign(req.Header, webhookID, body); err != nil {
-		return a, 0, err
-	}
+func (s *Sender) once(req *http.Request) (a Answer, wait time.Duration, err error) {
 	resp, err := s.client.Do(req)
 	if err != nil {
 		return a, 0, err
 	}
-	defer resp.Body.Close() //nolint:errcheck // read to its end below
+	defer resp.Body.Close() // read to its end below
 	text, err := io.ReadAll(io.LimitReader(resp.Body, 4<<20))
 	if err != nil {
 		return a, 0, fmt.Errorf("read the answer: %w", err)
@@ -125,7 +120,8 @@ func (s *Sender) once(ctx context.Context, webhookID string, body []byte) (a Ans
 	if err := json.Unmarshal(text, &said); err == nil {
 		a.IDs, a.Refused, a.Detail = said.IDs, said.Refused, said.Detail
 	}
-	if resp.StatusCode == http.StatusTooManyRequests || resp.StatusCode >= 500 {
+	switch {
+	case resp.StatusCode == http.StatusTooManyRequests, resp.StatusCode == http.StatusRequestTimeout, resp.StatusCode >= 500:
 		sec, err := strconv.Atoi(resp.Header.Get("Retry-After"))
 		if err != nil {
 			sec = 1
@@ -135,13 +131,26 @@ func (s *Sender) once(ctx context.Context, webhookID string, body []byte) (a Ans
 	return a, 0, nil
 }
 
+// request is one try, with its proof.
+func (s *Sender) request(ctx context.Context, webhookID string, body []byte) (*http.Request, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, s.url, bytes.NewReader(body))
+	if err != nil {
+		return nil, fmt.Errorf("post to %s: %w", s.url, err)
+	}
+	req.Header.Set("Content-Type", "application/json")
+	if err := s.sign(req.Header, webhookID, body); err != nil {
+		return nil, err
+	}
+	return req, nil
+}
+
 // sign proves the source.
 func (s *Sender) sign(h http.Header, webhookID string, body []byte) error {
 	switch s.verify.Kind {
 	case agreement.Bearer:
 		h.Set("Authorization", "Bearer "+s.secret)
 	case agreement.HMAC:
-		sum, encode := func() hash.Hash { return sha256.New() }, hex.EncodeToString
+		sum, encode := sha256.New, hex.EncodeToString
 		if s.verify.Algorithm == "sha1" {
 			sum = sha1.New
 		}

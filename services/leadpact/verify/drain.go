@@ -68,7 +68,7 @@ func one(ctx context.Context, client *http.Client, door string) (n float64, seen
 	if err != nil {
 		return 0, false, fmt.Errorf("ask %s: %w", door, err)
 	}
-	defer resp.Body.Close() //nolint:errcheck // only read
+	defer resp.Body.Close() // only read
 	if resp.StatusCode != http.StatusOK {
 		return 0, false, fmt.Errorf("ask %s: it answered %s", door, resp.Status)
 	}

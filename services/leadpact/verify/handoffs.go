@@ -2,10 +2,12 @@ package verify
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"google.golang.org/protobuf/proto"
 
+	"github.com/leadpact/leadpact/internal/event"
 	"github.com/leadpact/leadpact/internal/store"
 	eventv1 "github.com/leadpact/leadpact/proto/leadpact/event/v1"
 	"github.com/leadpact/leadpact/services/compliance/ledger"
@@ -85,15 +87,19 @@ func clocksResolved(ctx context.Context, v *verifier) (int, faults, error) {
 // breachesTold compares handoff's breached clocks with the ledger's breaches.
 func breachesTold(ctx context.Context, v *verifier) (int, faults, error) {
 	var f faults
-	told := map[string]int{}
+	type breach struct {
+		times int
+		due   int64
+	}
+	told := map[string]breach{}
 	for shard := range ledger.Shards {
 		err := v.entries(ctx, shard, "clock.breached", func(entry store.Entry) error {
 			var e eventv1.Event
 			if err := proto.Unmarshal(entry.Data, &e); err != nil {
-				return err
+				return fmt.Errorf("read line %d of shard %d: %w", entry.Seq, shard, err)
 			}
 			c := e.GetClockBreached().GetClock()
-			told[c.GetId()]++
+			told[c.GetId()] = breach{told[c.GetId()].times + 1, c.GetDueAt()}
 			if e.GetRecordedAt() < c.GetDueAt() {
 				f.add("clock %s was breached %d µs early", c.GetId(), c.GetDueAt()-e.GetRecordedAt())
 			}
@@ -106,15 +112,19 @@ func breachesTold(ctx context.Context, v *verifier) (int, faults, error) {
 			return 0, f, err
 		}
 	}
-	for id, n := range told {
-		if n > 1 {
-			f.add("clock %s was breached %d times", id, n)
+	for id, b := range told {
+		if b.times > 1 {
+			f.add("clock %s was breached %d times", id, b.times)
 		}
 	}
 	err := v.handoff.EachAssignment(ctx, func(_ store.Assignment, clocks []store.ClockRow) error {
 		for _, c := range clocks {
-			if (c.State == store.ClockBreached) != (told[c.ID] == 1) {
-				f.add("clock %s is %s in handoff and was told as breached %d times", c.ID, c.State, told[c.ID])
+			b := told[c.ID]
+			switch {
+			case (c.State == store.ClockBreached) != (b.times > 0):
+				f.add("clock %s is %s in handoff and was told as breached %d times", c.ID, c.State, b.times)
+			case b.times > 0 && b.due != event.Micros(c.DueAt):
+				f.add("clock %s was due at %s and told as due at %s", c.ID, c.DueAt, event.Time(b.due))
 			}
 		}
 		return nil

@@ -1,0 +1,143 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/leadpact/leadpact/services/leadpact/app/apptest"
+)
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"leadpact": main})
+}
+
+// TestScript runs the program as people do. In each folder lie a good agreement and its roster.
+func TestScript(t *testing.T) {
+	t.Parallel()
+	testscript.Run(t, testscript.Params{
+		Dir: "testdata/script", RequireExplicitExec: true, RequireUniqueNames: true,
+		Setup: func(e *testscript.Env) error {
+			e.Setenv("WEBSITE", "a secret for env:WEBSITE")
+			e.Setenv("CRM", "a secret for env:CRM")
+			for name, text := range map[string][]byte{"agreement.yaml": apptest.Agreement, "roster.yaml": apptest.Roster} {
+				if err := os.WriteFile(filepath.Join(e.WorkDir, name), text, 0o600); err != nil {
+					return err
+				}
+			}
+			return nil
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"await": await, "door": door, "exits": exits, "samestate": sameState,
+		},
+	})
+}
+
+// exits runs a program and demands its exit code.
+func exits(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: exits CODE PROGRAM [ARGUMENT ...]")
+	}
+	code := 0
+	var ended *exec.ExitError
+	switch err := ts.Exec(args[1], args[2:]...); {
+	case errors.As(err, &ended):
+		code = ended.ExitCode()
+	case err != nil:
+		ts.Fatalf("%v", err)
+	}
+	if strconv.Itoa(code) != args[0] {
+		ts.Fatalf("exit code %d, not %s", code, args[0])
+	}
+}
+
+// door waits until a process on the folder data takes webhooks, and sets DOOR to their address.
+func door(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 0 {
+		ts.Fatalf("usage: door")
+	}
+	await(ts, false, []string{"data/addresses.json", "http"})
+	var a addresses
+	if err := json.Unmarshal([]byte(ts.ReadFile("data/addresses.json")), &a); err != nil {
+		ts.Fatalf("%v", err)
+	}
+	ts.Setenv("DOOR", a.HTTP)
+	for until := time.Now().Add(time.Minute); time.Now().Before(until); time.Sleep(20 * time.Millisecond) {
+		resp, err := http.Get("http://" + a.HTTP + "/readyz") // a script has no context
+		if err != nil {
+			ts.Fatalf("%v", err)
+		}
+		_ = resp.Body.Close() // the code says it all
+		if resp.StatusCode == http.StatusOK {
+			return
+		}
+	}
+	ts.Fatalf("%s does not become ready", a.HTTP)
+}
+
+// sameState compares the state hashes that two runs of verify printed.
+func sameState(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: samestate ONE OTHER")
+	}
+	var hashes []string
+	for _, file := range args {
+		_, hash, found := strings.Cut(ts.ReadFile(file), "\nstate ")
+		if !found {
+			ts.Fatalf("%s holds no state hash", file)
+		}
+		hashes = append(hashes, hash)
+	}
+	if hashes[0] != hashes[1] {
+		ts.Fatalf("the states differ: %q", hashes)
+	}
+}
+
+// await waits until a file exists and holds a text.
+func await(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: await FILE TEXT")
+	}
+	for until := time.Now().Add(time.Minute); time.Now().Before(until); time.Sleep(20 * time.Millisecond) {
+		if text, err := os.ReadFile(ts.MkAbs(args[0])); err == nil && strings.Contains(string(text), args[1]) {
+			return
+		}
+	}
+	ts.Fatalf("%s does not come to hold %q", args[0], args[1])
+}
+
+// TestTellWhere: a person at a terminal is told where the administrator's token is, and never the token.
+func TestTellWhere(t *testing.T) {
+	t.Parallel()
+	s := apptest.Start(t, apptest.Config(t, t.TempDir()))
+	token, err := os.ReadFile(s.AdminToken())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out strings.Builder
+	tellWhere(&out, s.App)
+	for _, want := range []string{"http://" + s.HTTPAddr() + "/v1/hooks/", "http://" + s.HTTPAddr() + "/metrics", s.GRPCAddr(), s.AdminToken() + " holds the administrator's"} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("%q is not told:\n%s", want, out.String())
+		}
+	}
+	if strings.Contains(out.String(), strings.TrimSpace(string(token))) {
+		t.Error("the token itself is told")
+	}
+	if err := os.Remove(s.AdminToken()); err != nil {
+		t.Fatal(err)
+	}
+	out.Reset()
+	if tellWhere(&out, s.App); strings.Contains(out.String(), "token") {
+		t.Errorf("a token is told that is not there:\n%s", out.String())
+	}
+}
