@@ -71,7 +71,8 @@ type owner struct {
 // delivery is one message that this replica was sent.
 type delivery struct {
 	msg     jetstream.Msg
-	seq     uint64
+	seq     uint64    // in the stream
+	nth     uint64    // delivery of the consumer
 	touched time.Time // when the server last heard that we have it
 	sent    uint64    // how often it was delivered, to anyone
 }
@@ -202,10 +203,22 @@ func (o *owner) settle(ctx context.Context, cons jetstream.Consumer) {
 	}
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if o.pin == pin && info.NumAckPending <= len(o.held) {
+	if o.pin == pin && o.covers(info) {
 		o.settled = true
 		o.nudge()
 	}
+}
+
+// covers says whether everything that was sent to anyone and not acknowledged, at the moment of info, is in our hand. What came
+// after that moment must not be counted for it, nor what another owner acknowledged late; the lock is held.
+func (o *owner) covers(info *jetstream.ConsumerInfo) bool {
+	n := 0
+	for _, d := range o.held {
+		if d.nth <= info.Delivered.Consumer && d.seq > info.AckFloor.Stream {
+			n++
+		}
+	}
+	return n >= info.NumAckPending
 }
 
 // take receives one message; it runs in the subscription's goroutine.
@@ -215,7 +228,7 @@ func (o *owner) take(msg jetstream.Msg) {
 		o.log.Error("a message without JetStream's marks was left alone", "error", err)
 		return
 	}
-	d := &delivery{msg: msg, seq: md.Sequence.Stream, touched: time.Now(), sent: md.NumDelivered}
+	d := &delivery{msg: msg, seq: md.Sequence.Stream, nth: md.Sequence.Consumer, touched: time.Now(), sent: md.NumDelivered}
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if pin := msg.Headers().Get(pinHeader); pin != o.pin {
@@ -301,7 +314,7 @@ func (o *owner) quiesce(cons jetstream.Consumer) {
 			return
 		}
 		o.mu.Lock()
-		all := info.NumAckPending <= len(o.held)
+		all := o.covers(info)
 		o.mu.Unlock()
 		if all || !pause(ctx, settleCheck) {
 			return

@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/nats-io/nats.go/jetstream"
+
 	"github.com/leadpact/leadpact/internal/bus"
 	"github.com/leadpact/leadpact/internal/event"
 	eventv1 "github.com/leadpact/leadpact/proto/leadpact/event/v1"
@@ -114,7 +116,20 @@ func tap(t *testing.T, s *Site) {
 		t.Errorf("the tap saw %d events, want each of %d once and none from before", len(got), len(ids))
 	}
 
-	// It left: nothing that others acknowledge stays.
+	// It left: only the roles' consumers stand, and nothing that others acknowledge stays.
+	nc := s.Connect(t)
+	defer nc.Close()
+	js, err := jetstream.New(nc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	stream, err := js.Stream(t.Context(), "LEADPACT_INGEST")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, want := stream.CachedInfo().State.Consumers, 2*b.Partitions(); got != want {
+		t.Errorf("%d consumers stand after the tap left, want %d", got, want)
+	}
 	more, _ := batch(220, 240)
 	publish(t, b, event.Ingest, more, 5)
 	emptied(t, b)

@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/nats-io/nats.go/jetstream"
+
 	"github.com/leadpact/leadpact/internal/bus"
 	"github.com/leadpact/leadpact/internal/event"
 	eventv1 "github.com/leadpact/leadpact/proto/leadpact/event/v1"
@@ -22,7 +24,29 @@ const handOverWithin = 4 * time.Second
 
 // takeOver kills the owner in the middle of an Apply while its rival waits and while publishing goes on. Order, at the rival,
 // must begin where the killed owner's last acknowledged event ended.
-func takeOver(t *testing.T, s *Site) {
+func takeOver(t *testing.T, s *Site) { killOwner(t, s, func() {}) }
+
+// pinnedEarly takes the killed owner's pin away before its deliveries lapse, as a change of the server's leader does: the rival
+// is sent what follows first.
+func pinnedEarly(t *testing.T, s *Site) {
+	nc := s.Connect(t)
+	defer nc.Close()
+	js, err := jetstream.New(nc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	killOwner(t, s, func() {
+		stream, err := js.Stream(t.Context(), "LEADPACT_INGEST")
+		if err == nil {
+			err = stream.UnpinConsumer(t.Context(), "scoring-ingest-0", "owner")
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	})
+}
+
+func killOwner(t *testing.T, s *Site, killed func()) {
 	cfg := onePartition(s)
 	publisher := declared(t, cfg)
 	ledger := newRecorder() // what both replicas committed
@@ -58,10 +82,11 @@ func takeOver(t *testing.T, s *Site) {
 		t.Fatal("nobody came to event 150")
 	}
 	publish(t, publisher, event.Ingest, events[200:], 10)
-	killed := time.Now()
+	began := time.Now()
 	kill(t, buses[owner])
+	killed()
 	ledger.waitFor(t, ids)
-	if took := time.Since(killed); took > takeOverWithin {
+	if took := time.Since(began); took > takeOverWithin {
 		t.Errorf("the take-over lasted %v, want at most %v", took, takeOverWithin)
 	} else {
 		t.Logf("the take-over lasted %v", took.Round(10*time.Millisecond))
@@ -73,6 +98,47 @@ func takeOver(t *testing.T, s *Site) {
 	if ledger.overlaps > 0 {
 		t.Errorf("two replicas acted on one partition %d times", ledger.overlaps)
 	}
+}
+
+// lostDelivery takes some deliveries off the wire, by a pull that bears the owner's pin and drops what it gets.
+func lostDelivery(t *testing.T, s *Site) {
+	b := declared(t, onePartition(s))
+	r := newRecorder()
+	consume(t, b, event.Scoring, r)
+	events, ids := batch(0, 200)
+	publish(t, b, event.Ingest, events[:10], 1)
+	r.waitFor(t, ids[:10])
+
+	nc := s.Connect(t)
+	defer nc.Close()
+	js, err := jetstream.New(nc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cons, err := js.Consumer(t.Context(), "LEADPACT_INGEST", "scoring-ingest-0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	pin := cons.CachedInfo().PriorityGroups[0].PinnedClientID
+	inbox := nc.NewInbox()
+	stolen, err := nc.SubscribeSync(inbox)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pull := fmt.Sprintf(`{"batch":5,"expires":60000000000,"group":"owner","id":%q}`, pin)
+	if err := nc.PublishRequest("$JS.API.CONSUMER.MSG.NEXT.LEADPACT_INGEST.scoring-ingest-0", inbox, []byte(pull)); err != nil {
+		t.Fatal(err)
+	}
+	if err := nc.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	publish(t, b, event.Ingest, events[10:], 1)
+	if m, err := stolen.NextMsgWithContext(t.Context()); err != nil || len(m.Data) == 0 {
+		t.Fatalf("nothing was taken off the wire: %v", err)
+	}
+	r.waitFor(t, ids)
+	r.checkOnce(t, ids)
+	r.checkOrder(t)
 }
 
 // gated asks pass before it lets the recorder apply.
@@ -115,6 +181,22 @@ func drain(t *testing.T, s *Site) {
 	case <-time.After(patience):
 		t.Fatal("the batch did not come")
 	}
+	// More waits behind the batch in hand, so that there is something to give back.
+	publish(t, publisher, event.Ingest, events[300:400], 7)
+	nc := s.Connect(t)
+	defer nc.Close()
+	js, err := jetstream.New(nc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	held := fmt.Sprintf("scoring-ingest-%d", event.Partition("lead-0", cfg.Partitions))
+	Eventually(t, "the owner holds more than it applies", func() error {
+		cons, err := js.Consumer(t.Context(), "LEADPACT_INGEST", held)
+		if err == nil && cons.CachedInfo().NumPending > 0 {
+			err = errors.New("not all is delivered")
+		}
+		return err
+	})
 	cancel()
 	select {
 	case err := <-returned:
@@ -134,7 +216,7 @@ func drain(t *testing.T, s *Site) {
 
 	b := declared(t, cfg)
 	consume(t, b, event.Scoring, ledger)
-	publish(t, publisher, event.Ingest, events[300:], 7)
+	publish(t, publisher, event.Ingest, events[400:], 7)
 	ledger.waitFor(t, ids)
 	if took := time.Since(stopped); took > handOverWithin {
 		t.Errorf("the hand-over lasted %v, want at most %v", took, handOverWithin)
@@ -150,6 +232,12 @@ func slowWork(t *testing.T, s *Site) {
 	cfg := onePartition(s)
 	publisher := declared(t, cfg)
 	ledger := newRecorder()
+	nc := s.Connect(t)
+	defer nc.Close()
+	js, err := jetstream.New(nc)
+	if err != nil {
+		t.Fatal(err)
+	}
 	var once sync.Once
 	ledger.before = func(ctx context.Context, _ int, _ []*eventv1.Event) error {
 		var err error
@@ -160,6 +248,12 @@ func slowWork(t *testing.T, s *Site) {
 			case <-work.C:
 			case <-ctx.Done():
 				err = fmt.Errorf("slow work was taken away: %w", ctx.Err())
+			}
+			cons, ask := js.Consumer(ctx, "LEADPACT_INGEST", "scoring-ingest-0")
+			if ask != nil {
+				t.Error(ask)
+			} else if n := cons.CachedInfo().NumRedelivered; n > 0 {
+				t.Errorf("%d messages were delivered again during slow work", n)
 			}
 		})
 		return err
@@ -187,6 +281,9 @@ func fullStream(t *testing.T, s *Site) {
 	var acked []string
 	fill := func() error {
 		for {
+			if len(acked) > 100_000 {
+				return errors.New("it never fills")
+			}
 			events, ids := batch(len(acked), len(acked)+20)
 			packed, err := event.Pack(events, 1)
 			if err != nil {
