@@ -148,12 +148,13 @@ func (o *owner) guard(f func() error) (err error) {
 
 func (o *owner) oneEvent(e *eventv1.Event, why error, attempts int) store.Quarantined {
 	stream := streamName(o.producer)
-	raw, err := proto.Marshal(e)
+	raw, err := proto.MarshalOptions{Deterministic: true}.Marshal(e)
 	if err != nil { // it was unmarshalled a moment ago
 		why = errors.Join(why, err)
 	}
 	return store.Quarantined{
-		Key: event.DerivedID(stream, e.GetSource(), e.GetId()), Stream: stream, Source: e.GetSource(), EventID: e.GetId(),
+		// The bytes are part of the key: another event that bears the same id is another row, the same one delivered again is not.
+		Key: event.DerivedID(stream, e.GetSource(), e.GetId(), string(raw)), Stream: stream, Source: e.GetSource(), EventID: e.GetId(),
 		Raw: raw, Reason: why.Error(), Attempts: attempts, At: time.Now().UTC().Truncate(time.Microsecond),
 	}
 }

@@ -66,7 +66,7 @@ func poison(t *testing.T, s *Site) {
 		t.Errorf("the raw bytes are not the event: %v", err)
 	}
 	if row.Stream != "LEADPACT_INGEST" || row.Source != "form" || row.EventID != bad || !strings.Contains(row.Reason, "no such stage") ||
-		row.Attempts < 2 || row.Key != event.DerivedID("LEADPACT_INGEST", "form", bad) || row.At.IsZero() {
+		row.Attempts < 2 || row.Key != event.DerivedID("LEADPACT_INGEST", "form", bad, string(row.Raw)) || row.At.IsZero() {
 		t.Errorf("the row is not the event's: stream %q source %q id %q reason %q attempts %d", row.Stream, row.Source, row.EventID, row.Reason, row.Attempts)
 	}
 }
