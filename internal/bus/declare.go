@@ -26,7 +26,7 @@ const askWithin = 5 * time.Second
 // its subjects. A process that dies in between leaves a shut stream, which the next Declare opens.
 func (b *Bus) Declare(ctx context.Context) error {
 	var wait backoff
-	for {
+	for tries := 0; ; {
 		err := b.declare(ctx)
 		if err == nil {
 			b.declared.Store(true)
@@ -34,6 +34,9 @@ func (b *Bus) Declare(ctx context.Context) error {
 		}
 		if !passing(err) && !settling(err) {
 			return err
+		}
+		if tries++; tries%20 == 10 {
+			b.log.Warn("streams not declared yet; trying again", "tries", tries, "error", err)
 		}
 		if !pause(ctx, wait.next()) {
 			return fmt.Errorf("bus: declare streams: %w (%w)", err, ctx.Err())

@@ -59,7 +59,7 @@ sources:
   standard-by-hmac:
     format: standard-webhooks
     verify: {hmac: env:SIGNED}
-    map: {kind: happened.what, occurred_at: happened.when}
+    map: {kind: data.happened.what, occurred_at: data.happened.when}
   crm:
     format: json
     verify: {bearer: env:CRM}

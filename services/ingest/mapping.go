@@ -1,7 +1,6 @@
 package ingest
 
 import (
-	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -39,19 +38,28 @@ var generic = agreement.Mapping{
 	Name: "name", Phone: "phone", Channel: "channel", Rep: "rep", Reason: "reason",
 }
 
+// enveloped is where a Standard Webhooks body has each thing.
+var enveloped = agreement.Mapping{
+	ID: "data.id", Kind: "type", OccurredAt: "timestamp", Email: "data.email", ExternalID: "data.external_id",
+	Name: "data.name", Phone: "data.phone", Channel: "data.channel", Rep: "data.rep", Reason: "data.reason",
+}
+
 // mapper turns one verified body of a source into lead events.
 type mapper struct {
 	source agreement.Source
 	paths  agreement.Mapping
+	// within leads to what has no path of its own: declared fields and the outcome.
+	within string
 	fields []agreement.Field
 }
 
 func newMapper(a *agreement.Agreement, s agreement.Source) *mapper {
-	base := generic
+	base, within := generic, ""
 	if s.Format == agreement.StandardWebhooks {
-		base.Kind, base.OccurredAt = "", "" // its envelope says them
+		within = "data."
+		base = enveloped
 	}
-	return &mapper{source: s, paths: overlay(base, s.Map), fields: a.Fields}
+	return &mapper{source: s, paths: overlay(base, s.Map), within: within, fields: a.Fields}
 }
 
 // webhookID is the sender's id of the whole request, where it can be believed: an HMAC covers the body alone, so whoever got hold
@@ -158,14 +166,7 @@ func (m *mapper) event(n node, id, fallback string, now time.Time) (*eventv1.Eve
 	data := node(o)
 	paths := m.paths
 	r := reader{}
-	standard := m.source.Format == agreement.StandardWebhooks
-	if d, ok := at(o, "data"); ok && standard {
-		data = d
-	}
 	kind, when := r.text(data, paths.Kind, maxID), r.text(data, paths.OccurredAt, maxID)
-	if standard {
-		kind, when = cmp.Or(kind, r.text(o, "type", maxID)), cmp.Or(when, r.text(o, "timestamp", maxID))
-	}
 	e.Id = fallback
 	switch {
 	case id == "":
@@ -214,15 +215,15 @@ func identifiers(source string, lr *eventv1.LeadReceived) []string {
 	return lead.Identify(source, lr.GetEmail(), lr.GetExternalId())
 }
 
-// fill takes the declared fields: from their mapped paths, else from "fields.NAME", else from "NAME". What the agreement does
-// not declare is dropped.
+// fill takes the declared fields: from their mapped paths, else from "fields.NAME", else from "NAME", beside the other things. What the
+// agreement does not declare is dropped.
 func (m *mapper) fill(lr *eventv1.LeadReceived, data node) error {
 	for _, f := range m.fields {
-		n, ok := at(data, "fields."+f.Name)
+		n, ok := at(data, m.within+"fields."+f.Name)
 		if p, mappedTo := m.paths.Fields[f.Name]; mappedTo {
 			n, ok = at(data, p)
 		} else if !ok {
-			n, ok = at(data, f.Name)
+			n, ok = at(data, m.within+f.Name)
 		}
 		if !ok {
 			continue
@@ -276,11 +277,11 @@ func typed(t agreement.FieldType, n node) (*eventv1.Value, error) {
 // it and why stands in that object, else where the mapping says.
 func (m *mapper) outcome(r *reader, lr *eventv1.LeadReceived, data node) {
 	out := &eventv1.Outcome{Kind: m.paths.Outcomes[lr.GetKind()]}
-	if n, ok := at(data, "outcome"); ok && out.GetKind() == "" {
+	if n, ok := at(data, m.within+"outcome"); ok && out.GetKind() == "" {
 		if o, isObject := n.(object); isObject {
 			out.Kind, out.Rep, out.Reason = r.text(o, "kind", maxID), r.text(o, "rep", maxID), r.text(o, "reason", maxText)
 		} else {
-			out.Kind = r.text(data, "outcome", maxID)
+			out.Kind = r.text(data, m.within+"outcome", maxID)
 		}
 		if out.GetKind() == "" && n != "" {
 			r.fail(errors.New("the outcome has no kind"))

@@ -32,7 +32,7 @@ type serveCommand struct {
 	DurabilityUnproven bool          `help:"Start although nobody proved that the NATS servers fsync before they acknowledge."`
 	Database           string        `help:"PostgreSQL: postgres://user:password@host:port/database." env:"LEADPACT_DATABASE"`
 	Partitions         int           `help:"Partitions of the event log; fixed once it exists. 2 embedded, else 8." env:"LEADPACT_PARTITIONS"`
-	StreamBytes        int64         `help:"Bytes that each stream of the event log may hold before ingest answers 503; 0 is 1 GiB." env:"LEADPACT_STREAM_BYTES"`
+	StreamBytes        int64         `help:"Bytes that each stream of the event log may hold before ingest answers 503; 0 is 256 MiB embedded, else 1 GiB." env:"LEADPACT_STREAM_BYTES"`
 	LeadKey            string        `help:"Reference (env:NAME, file:PATH) to the secret that lead ids are made with." env:"LEADPACT_LEAD_KEY"`
 	Tokens             string        `help:"File of the tokens that gRPC takes; leadpact token adds to it." env:"LEADPACT_TOKENS"`
 	PrivateNotices     bool          `help:"Let notices go to loopback and private addresses, without TLS."`

@@ -136,6 +136,9 @@ func (c *Config) completeEmbedded() error {
 	if c.Partitions == 0 {
 		c.Partitions = 2
 	}
+	if c.StreamBytes == 0 {
+		c.StreamBytes = 256 << 20 // four streams; a small disk must do
+	}
 	if c.Tokens == "" {
 		c.Tokens = filepath.Join(c.Data, "tokens.json")
 	}
