@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/leadpact/leadpact/internal/agreement"
 )
 
@@ -39,6 +41,29 @@ func TestExamples(t *testing.T) {
 	rosters, err := filepath.Glob("../../docs/examples/*/roster.yaml")
 	if err != nil || len(rosters) != len(files) {
 		t.Errorf("the examples have agreements %v and rosters %v; each has both", files, rosters)
+	}
+}
+
+// TestExampleSources wants sources that work as they stand.
+func TestExampleSources(t *testing.T) {
+	t.Parallel()
+	files, err := filepath.Glob("../../docs/examples/*/agreement.yaml")
+	if err != nil || len(files) < 2 {
+		t.Fatalf("find the examples: %v, %v", files, err)
+	}
+	for _, file := range files {
+		a, faults := agreement.Parse(file, read(t, file))
+		if a == nil {
+			t.Fatal(faults)
+		}
+		for _, s := range a.Sources {
+			if len(s.Verify.Secrets) != 1 {
+				t.Errorf("%s: source %s has %d secrets: a second one that is not set shuts the source", file, s.Name, len(s.Verify.Secrets))
+			}
+			if s.History && !cmp.Equal(s.Map, agreement.Mapping{}) {
+				t.Errorf("%s: source %s brings history and has a map: a replay writes the generic names", file, s.Name)
+			}
+		}
 	}
 }
 

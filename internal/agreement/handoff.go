@@ -53,7 +53,7 @@ func (b *builder) readHandoff(n *node) {
 			b.at(row, "a route without a condition takes every lead, so that none comes to the routes below", "put it last")
 		}
 		b.a.Handoff.Routes = append(b.a.Handoff.Routes, Route{
-			When: b.condition(when, b.language.lead, nil),
+			When: b.condition(when, b.language.lead, barredInRoutes),
 			Pool: b.ref(b.need(row, "a route", "pool"), "pool", b.pools),
 		})
 	}
@@ -69,12 +69,14 @@ func (b *builder) readUnassigned(n *node) Clock {
 	if v == nil {
 		return Clock{}
 	}
-	return Clock{
+	c := Clock{
 		Name: Unassigned, Count: 1, Breach: Notify,
 		Within:   b.duration(b.need(v, what, "within")),
 		Calendar: b.ref(b.need(v, what, "calendar"), "calendar", b.calendars),
 		Warn:     b.warn(v.get("warn")),
 	}
+	b.checkReach(v, c)
+	return c
 }
 
 func (b *builder) readClocks(n *node) {
@@ -107,7 +109,21 @@ func (b *builder) readClocks(n *node) {
 			b.at(v.get("name"), quote(Unassigned)+" is the name of the handoff's own clock", "choose another name")
 		}
 		b.checkStops(v, c)
+		b.checkReach(v, c)
 		b.a.Clocks = append(b.a.Clocks, c)
+	}
+}
+
+// checkReach refuses a promise that could not be computed, because its calendar opens too little. On the hours of reps it is
+// CheckRoster that knows them; a rep without hours is there always.
+func (b *builder) checkReach(v *node, c Clock) {
+	name := c.Calendar
+	if name == RepHours {
+		name = Always
+	}
+	if most, ok := b.reach[name]; ok && c.Within > most {
+		b.at(v.get("within"), fmt.Sprintf("the calendar %s opens too little to keep so long a promise", quote(c.Calendar)),
+			fmt.Sprintf("promise less, or give the calendar more hours: it must open so long in %d years", reachYears))
 	}
 }
 

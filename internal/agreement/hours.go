@@ -3,6 +3,9 @@ package agreement
 import (
 	"errors"
 	"fmt"
+	"iter"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -55,14 +58,57 @@ func (r *reader) readCalendar(p pair) (calendar.Spec, bool) {
 	if len(r.list) > before {
 		return calendar.Spec{}, false
 	}
-	if err := spec.Check(); errors.Is(err, calendar.ErrNoHours) {
-		r.at(p.key, fmt.Sprintf("the calendar %s never opens, so that no clock on it could end", quote(spec.Name)), "give it hours, as hours: {mon-fri: 09:00-17:00}")
-		return calendar.Spec{}, false
-	} else if err != nil {
+	const hint = "give it hours, as hours: {mon-fri: 09:00-17:00}"
+	err := spec.Check()
+	switch {
+	case errors.Is(err, calendar.ErrNoHours):
+		r.at(p.key, fmt.Sprintf("the calendar %s never opens, so that no clock on it could end", quote(spec.Name)), hint)
+	case err != nil:
 		r.at(p.key, err.Error(), "")
-		return calendar.Spec{}, false
+	case len(spec.Weekly) == 0:
+		r.at(p.key, fmt.Sprintf("the calendar %s opens on single dates only, so that no clock could end after them", quote(spec.Name)), hint)
+	default:
+		return spec, true
 	}
-	return spec, true
+	return calendar.Spec{}, false
+}
+
+// reachYears is in how many years a promise must end. Calendars are compiled for ten, and it may begin at the end of the first;
+// the ninth is for weeks that are cut and hours that daylight saving takes.
+const reachYears = 8
+
+// reach is the open time that the calendar has in any stretch of reachYears, whatever its dates say.
+func reach(spec calendar.Spec) time.Duration {
+	if spec.Always {
+		return reachYears * 365 * 24 * time.Hour
+	}
+	var days [7]time.Duration
+	var week time.Duration
+	for day, spans := range spec.Weekly {
+		days[day] = opening(spans)
+		week += days[day]
+	}
+	open := reachYears * 52 * week
+	changed := map[calendar.Date]bool{}
+	for _, dates := range []iter.Seq[calendar.Date]{maps.Keys(spec.Dates), maps.Keys(spec.Breaks), slices.Values(spec.Holidays)} {
+		for date := range dates {
+			if !changed[date] {
+				changed[date] = true
+				open -= days[time.Date(date.Year, date.Month, date.Day, 0, 0, 0, 0, time.UTC).Weekday()]
+			}
+		}
+	}
+	return open
+}
+
+// opening is how long the spans are together; they may overlap.
+func opening(spans []calendar.Span) time.Duration {
+	var sum, end calendar.Clock
+	for _, s := range slices.SortedFunc(slices.Values(spans), func(a, b calendar.Span) int { return int(a.Open - b.Open) }) {
+		sum += max(0, s.Close-max(s.Open, end))
+		end = max(end, s.Close)
+	}
+	return time.Duration(sum) * time.Second
 }
 
 func (r *reader) zone(n *node) string {

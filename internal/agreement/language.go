@@ -264,7 +264,12 @@ func (l *language) review(checked *ast.AST, barred map[string]string) []remark {
 	ast.PostOrderVisit(checked.Expr(), ast.NewExprVisitor(func(e ast.Expr) {
 		if e.Kind() == ast.IdentKind {
 			if why, ok := barred[e.AsIdent()]; ok {
-				say(e, why, "")
+				message, hint, _ := strings.Cut(why, hintMark)
+				say(e, message, hint)
+				if name, ok := strings.CutPrefix(e.AsIdent(), "@"); ok {
+					function, _, _ := strings.Cut(name, ".")
+					out[len(out)-1].column -= len(function) // CEL points at the bracket of a call
+				}
 			}
 			return
 		}

@@ -5,6 +5,9 @@ import (
 	"encoding/hex"
 	"fmt"
 	"slices"
+	"time"
+
+	"github.com/leadpact/leadpact/internal/calendar"
 )
 
 // Parse reads, checks and compiles an agreement. The name stands in faults as the file's. When there are faults, as many as
@@ -35,7 +38,9 @@ type builder struct {
 	fieldNames []string
 	calendars  []string
 	pools      []string
-	language   *language
+	// reach is the most that can be promised on each calendar.
+	reach    map[string]time.Duration
+	language *language
 }
 
 func (b *builder) build(root *node) {
@@ -58,6 +63,10 @@ func (b *builder) build(root *node) {
 	b.readFields(n.get("fields"))
 	b.readSources(b.need(n, what, "sources"))
 	b.a.Calendars = b.readCalendars(n.get("calendars"))
+	b.reach = map[string]time.Duration{Always: reach(calendar.Spec{Always: true})}
+	for _, c := range b.a.Calendars {
+		b.reach[c.Name] = reach(c)
+	}
 
 	var err error
 	b.words.fields = b.a.Fields

@@ -56,6 +56,7 @@ stages:
   - name: lead
   - {name: mql, when: score >= 50}
   - {name: won, when: did("won") >= 1, final: true}
+  - {name: lost, when: did("lost") >= 1, final: true}
   - {name: recycled, recycled: true}
 handoff:
   at: mql
@@ -140,7 +141,7 @@ func TestParse(t *testing.T) {
 			{Name: "visit", Points: -2.5, HalfLife: 30 * 24 * time.Hour, Cap: 40},
 		}},
 		Grades: []agreement.Grade{{Name: "A"}, {Name: "B"}},
-		Stages: []agreement.Stage{{Name: "lead"}, {Name: "mql"}, {Name: "won", Final: true}, {Name: "recycled", Recycled: true}},
+		Stages: []agreement.Stage{{Name: "lead"}, {Name: "mql"}, {Name: "won", Final: true}, {Name: "lost", Final: true}, {Name: "recycled", Recycled: true}},
 		Handoff: agreement.Handoff{
 			At: "mql", Routes: []agreement.Route{{Pool: "big"}, {Pool: "all"}},
 			Unassigned: agreement.Clock{
@@ -261,6 +262,10 @@ func TestFaults(t *testing.T) {
 		"bad date":              {"2026-12-25", "‸2026-02-30", []string{"is not a date"}},
 		"reserved calendar":     {"  office:\n", "  ‸always:\n", nil},
 		"no hours":              {"    hours:\n      mon-thu: 09:00-12:00, 13:00-17:00\n      fri: 09:00-12:00\n    dates: {2026-12-24: closed, 2026-12-30: [10:00-11:00, 12:00-13:00]}\n", "", nil},
+		"single dates":          {"  office:\n    zone: Europe/Berlin\n    hours:\n      mon-thu: 09:00-12:00, 13:00-17:00\n      fri: 09:00-12:00\n", "  ‸office:\n    zone: Europe/Berlin\n", []string{"opens on single dates only"}},
+		"more than always":      {"within: 2w", "within: ‸2921d", []string{"the calendar \"always\" opens too little"}},
+		"more than a rep":       {"within: 1h30m", "within: ‸2921d", []string{"the calendar \"rep\" opens too little"}},
+		"unassigned too long":   {"within: 10m", "within: ‸12885h", []string{"the calendar \"office\" opens too little"}},
 		"bad duration":          {"within: 2w", "within: ‸2 weeks", []string{"a length of time"}},
 		"duration of nothing":   {"within: 2w", "within: ‸0s", []string{"more than nothing"}},
 		"duration for ever":     {"within: 2w", "within: ‸99999w", []string{"at most 10 years"}},
@@ -280,6 +285,7 @@ func TestFaults(t *testing.T) {
 		"handoff at final":      {"at: mql", "at: ‸won", []string{"cannot start"}},
 		"last route guarded":    {"- pool: all", "- {pool: all, when: ‸score > 1}", []string{"has no condition"}},
 		"route hides others":    {"- {when: lead.employees > 200, pool: big}", "- ‸{pool: big}", []string{"none comes"}},
+		"route by a deed":       {"lead.employees > 200", "‸did(\"won\") >= 1", []string{"cannot look at what was done"}},
 		"unknown pool":          {"- pool: all", "- pool: ‸al", []string{`no pool is named "al"`}},
 		"unassigned of a rep":   {"within: 10m, calendar: office", "within: 10m, calendar: ‸rep", []string{"no calendar"}},
 		"unknown calendar":      {"calendar: rep", "calendar: ‸ofice", []string{`no calendar is named "ofice"`}},
@@ -321,6 +327,35 @@ func TestFaults(t *testing.T) {
 			for _, f := range faults {
 				t.Log(f)
 			}
+		})
+	}
+}
+
+// TestADealEndsTheFunnel wants a final stage for either end of a deal, whatever else is known of the lead.
+func TestADealEndsTheFunnel(t *testing.T) {
+	t.Parallel()
+	const won, lost = "  - {name: won, when: did(\"won\") >= 1, final: true}\n", "  - {name: lost, when: did(\"lost\") >= 1, final: true}\n"
+	funnel := func(ends string) string {
+		return "stages:\n  - name: lead\n  - {name: mql, when: score >= 50}\n" + ends
+	}
+	for ends, want := range map[string][]string{
+		won:  {"a lead that is lost"},
+		lost: {"a lead that is won"},
+		"":   {"a lead that is won", "a lead that is lost"},
+		won + strings.Replace(lost, ", final: true", "", 1):                  {"a lead that is lost"},
+		won + strings.Replace(lost, ">= 1", ">= 2", 1):                       {"a lead that is lost"},
+		won + strings.Replace(lost, ">= 1", ">= 1 && lead.hot", 1):           {"a lead that is lost"},
+		strings.Replace(won, ">= 1", ">= 1 && did(\"lost\") >= 1", 1) + lost: {"a lead that is won"},
+		won + strings.Replace(lost, ">= 1", ">= 1 || lead.hot", 1):           {},
+		strings.Replace(won, ">= 1", "+ did(\"lost\") >= 1", 1):              {},
+	} {
+		t.Run(ends, func(t *testing.T) {
+			t.Parallel()
+			marked := funnel(ends)
+			if len(want) > 0 {
+				marked = strings.Replace(marked, "  - name: lead", "  "+strings.Repeat(mark, len(want))+"- name: lead", 1)
+			}
+			faulty(t, funnel(won+lost), marked, want...)
 		})
 	}
 }

@@ -217,8 +217,10 @@ func (a *Agreement) CheckRoster(r *Roster) []Fault {
 		}
 	}
 	var calendars []string
+	most := map[string]time.Duration{} // that can be promised on each
 	for _, c := range a.Calendars {
 		calendars = append(calendars, c.Name)
+		most[c.Name] = reach(c)
 	}
 	for _, c := range r.Calendars {
 		if slices.Contains(calendars, c.Name) {
@@ -226,10 +228,24 @@ func (a *Agreement) CheckRoster(r *Roster) []Fault {
 			continue
 		}
 		calendars = append(calendars, c.Name)
+		most[c.Name] = reach(c)
+	}
+	var slowest Clock
+	for _, c := range a.Clocks {
+		if c.Calendar == RepHours && c.Within > slowest.Within {
+			slowest = c
+		}
 	}
 	for _, rep := range r.Reps {
-		if rep.Calendar != "" && !slices.Contains(calendars, rep.Calendar) {
-			at("reps."+rep.ID+".calendar", fmt.Sprintf("no calendar is named %s", quote(rep.Calendar)), choose(rep.Calendar, calendars))
+		if rep.Calendar == "" {
+			continue
+		}
+		path := "reps." + rep.ID + ".calendar"
+		if open, ok := most[rep.Calendar]; !ok {
+			at(path, fmt.Sprintf("no calendar is named %s", quote(rep.Calendar)), choose(rep.Calendar, calendars))
+		} else if slowest.Within > open {
+			at(path, fmt.Sprintf("the calendar %s opens too little to keep the agreement's promise %q", quote(rep.Calendar), slowest.Name),
+				fmt.Sprintf("give it more hours: it must open so long in %d years", reachYears))
 		}
 	}
 	return fs.sorted()

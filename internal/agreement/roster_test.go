@@ -149,6 +149,8 @@ func TestCheckRoster(t *testing.T) {
 		"unknown calendar":  {"calendar: mornings", "calendar: evenings", []string{`10:15: no calendar is named "evenings"`}},
 		"calendar of both":  {"  mornings:\n", "  office:\n", []string{`10:15: no calendar is named "mornings"`, `17:3: the agreement has a calendar "office" too`}},
 		"the agreement's":   {"calendar: mornings", "calendar: office", nil},
+		"too few hours":     {"mon-fri: 09:00-13:00", `sun: "09:00-09:00:10"`, []string{`10:15: the calendar "mornings" opens too little to keep the agreement's promise "first"`}},
+		"just enough hours": {"mon-fri: 09:00-13:00", `sun: "09:00-09:00:13"`, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

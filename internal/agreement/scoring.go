@@ -1,5 +1,10 @@
 package agreement
 
+import (
+	"fmt"
+	"slices"
+)
+
 // Some of what conditions may name is made from the answers of others; these cannot look at it.
 var (
 	barredInRules = map[string]string{
@@ -12,7 +17,18 @@ var (
 	barredInGrades = map[string]string{
 		"grade": "a grade cannot look at the grade: it is being given",
 	}
+	barredInRoutes = deedsBarred("a route cannot look at what was done: it is chosen before sales has the lead" + hintMark +
+		"look at the score, the grade, the channel or a field")
 )
+
+// deedsBarred bars did("…") with whatever kind.
+func deedsBarred(why string) map[string]string {
+	out := map[string]string{}
+	for _, kind := range Kinds() {
+		out[hidden("did", kind)] = why
+	}
+	return out
+}
 
 func (b *builder) readScoring(n *node) {
 	seen := map[string]place{}
@@ -77,6 +93,7 @@ func (b *builder) readGrades(n *node) {
 }
 
 func (b *builder) readStages(n *node) {
+	before := len(b.list)
 	seen := map[string]place{}
 	rows := b.rows(n, "stages")
 	if n != nil && n.kind == list && len(rows) < 2 {
@@ -112,5 +129,26 @@ func (b *builder) readStages(n *node) {
 			b.at(v, "a stage needs 'when'", `say what leads to it, as when: did("accepted") >= 1`)
 		}
 		b.a.Stages = append(b.a.Stages, s)
+	}
+	if n != nil && len(b.list) == before {
+		b.checkEnds(n)
+	}
+}
+
+// checkEnds refuses a funnel that a deal, won or lost, does not end by itself: sales closes it, and scoring would hold it open
+// for ever.
+func (b *builder) checkEnds(n *node) {
+	for _, deed := range []string{Won, Lost} {
+		ends := slices.ContainsFunc(b.a.Stages, func(s Stage) bool {
+			if !s.Final {
+				return false
+			}
+			holds, err := s.When.Holds(Lead{Did: map[string]int64{deed: 1}})
+			return holds && err == nil
+		})
+		if !ends {
+			b.at(n, fmt.Sprintf("no final stage ends the way of a lead that is %s", deed),
+				fmt.Sprintf(`add - {name: %s, when: did(%q) >= 1, final: true}`, deed, deed))
+		}
 	}
 }

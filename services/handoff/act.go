@@ -20,7 +20,9 @@ const skew = 5 * time.Minute
 
 // action is what a rep does with a lead.
 type action struct {
-	kind, reason string
+	kind string
+	// reason of the agreement to give the lead back. What a rep types is not kept: nobody reads it, and it may name a person.
+	reason string
 	// claimed is when it happened in the rep's words; zero means now.
 	claimed time.Time
 }
@@ -77,7 +79,9 @@ func (d *desk) act(ctx context.Context, tx store.HandoffTx, who string, r reques
 		return nil, err
 	}
 	row := store.Activity{
-		ID: event.DerivedID("rpc", who, r.GetRequestId()), HandoffKey: f.handoff.HandoffKey, Rep: who, Kind: do.kind, Reason: do.reason,
+		// A request_id is the caller's for one kind of action on one lead; with another it is another request.
+		ID:         event.DerivedID("rpc", who, r.GetLead(), do.kind, r.GetRequestId()),
+		HandoffKey: f.handoff.HandoffKey, Rep: who, Kind: do.kind, Reason: do.reason,
 		OccurredAt: d.now, RecordedAt: d.now,
 	}
 	if !do.claimed.IsZero() && !do.claimed.After(d.now.Add(skew)) {
@@ -93,6 +97,8 @@ func (d *desk) act(ctx context.Context, tx store.HandoffTx, who string, r reques
 		return nil, err
 	case fresh[0] && !mine:
 		return nil, f.refusal(who)
+	case fresh[0] && !do.claimed.IsZero() && row.OccurredAt.Before(f.handoff.StartedAt):
+		return nil, status.Errorf(codes.InvalidArgument, "occurred_at lies before the lead was handed off, at %s", f.handoff.StartedAt.Format(time.RFC3339Nano))
 	case fresh[0]:
 		return d.perform(f, row, ends)
 	case mine:

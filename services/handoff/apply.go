@@ -131,21 +131,15 @@ func (s *Service) foresee(ctx context.Context, events []*eventv1.Event, n *need)
 	return nil
 }
 
-// poolFor is the pool of the first route whose condition holds.
+// poolFor is the pool of the first route whose condition holds. One that costs too much on this lead does not hold: the last
+// route takes all.
 func poolFor(version *agreement.Agreement, staged *eventv1.LeadStaged) (string, error) {
 	lead := agreement.Lead{
 		Fields: values(staged.GetContact().GetFields()), Score: staged.GetScore(), Fit: staged.GetFit(), Engagement: staged.GetEngagement(),
 		Stage: staged.GetTo(), Grade: staged.GetGrade(), Channel: staged.GetChannel(), Source: staged.GetFirstSource(),
 	}
 	for _, r := range version.Handoff.Routes {
-		if r.When == nil {
-			return r.Pool, nil
-		}
-		holds, err := r.When.Holds(lead)
-		if err != nil {
-			return "", fmt.Errorf("route to pool %q: %w", r.Pool, err)
-		}
-		if holds {
+		if holds, err := r.When.Holds(lead); err == nil && holds {
 			return r.Pool, nil
 		}
 	}
@@ -186,7 +180,9 @@ func (d *desk) take(ctx context.Context, tx store.HandoffTx, e *eventv1.Event) e
 
 // begin opens the one handoff of a lead's cycle.
 func (d *desk) begin(e *eventv1.Event, staged *eventv1.LeadStaged) error {
-	if old := d.files[e.GetLead()]; old != nil {
+	old := d.files[e.GetLead()]
+	reopens := old != nil && old.handoff.History && old.handoff.Cycle == staged.GetCycle()
+	if old != nil && !reopens {
 		if old.handoff.Cycle >= staged.GetCycle() {
 			return nil // known, or of a cycle that is over
 		}
@@ -208,12 +204,18 @@ func (d *desk) begin(e *eventv1.Event, staged *eventv1.LeadStaged) error {
 			return bus.Permanent(fmt.Errorf("keep the contact card: %w", err))
 		}
 	}
-	f := &file{new: true, handoff: store.HandoffRow{
+	h := store.HandoffRow{
 		HandoffKey: store.HandoffKey{Lead: e.GetLead(), Cycle: staged.GetCycle()},
 		Pool:       name, Grade: staged.GetGrade(), Channel: staged.GetChannel(), Stage: staged.GetTo(), Agreement: e.GetAgreement(),
 		ReceivedAt: event.Time(e.GetRecordedAt()), StartedAt: d.now, Contact: card, Cause: e.GetId(),
-	}}
-	d.put(f)
+	}
+	f := old
+	if reopens {
+		f.reopen(h)
+	} else {
+		f = &file{new: true, handoff: h}
+		d.put(f)
+	}
 	d.say(f, d.now, &eventv1.Event{
 		Id: event.DerivedID("handoff.started", keyOf(f.handoff.HandoffKey)), Cause: e.GetId(),
 		Body: &eventv1.Event_HandoffStarted{HandoffStarted: &eventv1.HandoffStarted{
@@ -221,6 +223,14 @@ func (d *desk) begin(e *eventv1.Event, staged *eventv1.LeadStaged) error {
 		}},
 	})
 	return d.hand(f)
+}
+
+// reopen makes a live handoff of one that only history told of. Its assignments stay, and those to come are numbered on from
+// them: for each a place that names nobody is kept among those who lost the lead, because that place is an assignment's number.
+func (f *file) reopen(h store.HandoffRow) {
+	h.Version, h.Assignments = f.handoff.Version, f.handoff.Assignments
+	h.Excluded = make([]string, h.Assignments)
+	f.handoff, f.dirty = h, true
 }
 
 // merge ends the younger of two handoffs that turn out to be one person's; a single one goes on.

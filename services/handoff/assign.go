@@ -55,17 +55,27 @@ func (d *desk) hand(f *file) error {
 	candidates := make([]route.Candidate, len(members))
 	for i, m := range members {
 		live := d.reps[m.ID].Live
-		candidates[i] = route.Candidate{Rep: m, Live: live, Excluded: slices.Contains(f.handoff.Excluded, m.ID)}
+		holds, err := d.holds(f, version, m.ID)
+		if err != nil {
+			return err
+		}
+		candidates[i] = route.Candidate{Rep: m, Live: live, Excluded: slices.Contains(f.handoff.Excluded, m.ID), Hourless: !holds}
 		found.Balances[m.ID], found.Live[m.ID] = p.state.Balance(m.ID), live
 	}
 	winner, state, decision := route.Pick(p.state, candidates, d.now)
 	if winner == "" {
+		d.shut[f.door()] = decision.Shut()
 		return d.wait(f, version, decision.Refusal)
 	}
 	p.state, p.dirty = state, true
 	found.Winner = winner
 	return d.assign(f, version, winner, found)
 }
+
+// door is what a handoff waits at.
+type door struct{ pool, agreement string }
+
+func (f *file) door() door { return door{f.handoff.Pool, f.handoff.Agreement} }
 
 // assign makes the rep the lead's owner and starts his clocks, now: not before he can be told.
 func (d *desk) assign(f *file, version *agreement.Agreement, rep string, found basis) error {

@@ -2,6 +2,7 @@ package handoff
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -49,6 +50,23 @@ func (d *desk) startClock(f *file, version *agreement.Agreement, promise agreeme
 	apply(&row, c)
 	d.addClock(f, row)
 	return nil
+}
+
+// holds says whether the promises that come with a lead, started now, end within the rep's hours.
+func (d *desk) holds(f *file, version *agreement.Agreement, rep string) (bool, error) {
+	for _, promise := range version.ClocksFor(f.handoff.Grade) {
+		hours, _, err := d.calendar(version, promise, rep, d.now)
+		if err != nil {
+			return false, err
+		}
+		switch _, err := hours.Deadline(d.now, promise.Within); {
+		case errors.Is(err, calendar.ErrHorizon):
+			return false, nil
+		case err != nil:
+			return false, err
+		}
+	}
+	return true, nil
 }
 
 // addClock lays a new clock on the file and tells it.

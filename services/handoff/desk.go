@@ -30,7 +30,8 @@ type desk struct {
 	notices  []store.Notice
 	late     []time.Duration // how late each wake-up was looked at
 	made     []made
-	freed    bool // a rep has room again
+	freed    bool          // a rep has room again
+	shut     map[door]bool // doors at which no lead at all gets through
 }
 
 type pool struct {
@@ -73,6 +74,7 @@ func newDesk(s *Service, now time.Time) *desk {
 	return &desk{
 		now: now, roster: s.people.now(), hours: &s.hours, versions: &s.versions, shards: s.cfg.Shards,
 		pools: make(map[string]*pool), reps: make(map[string]*load), files: make(map[string]*file),
+		shut: make(map[door]bool),
 	}
 }
 
@@ -124,6 +126,29 @@ func (d *desk) poolOf(a *agreement.Agreement, name string) (*pool, []agreement.R
 		return nil, nil, unmet{missing}
 	}
 	return p, members, nil
+}
+
+// all is what the files on the desk may come to need: of one that is not closed its owner, its pool and the pool's members.
+func (d *desk) all() need {
+	var n need
+	for _, f := range d.order {
+		if f.handoff.State == store.HandoffClosed {
+			continue
+		}
+		if f.live != nil {
+			n.reps = append(n.reps, f.live.Rep)
+		}
+		version := d.versions.cached(f.handoff.Agreement)
+		if version == nil {
+			n.versions = append(n.versions, f.handoff.Agreement)
+			continue
+		}
+		n.pools = append(n.pools, f.handoff.Pool)
+		for _, m := range d.roster.members(version, f.handoff.Pool) {
+			n.reps = append(n.reps, m.ID)
+		}
+	}
+	return n
 }
 
 // say queues an event of this handoff; its id, body and cause are given.

@@ -71,32 +71,27 @@ func (s *Service) moveClocks(ctx context.Context) error {
 }
 
 func (s *Service) moveBatch(ctx context.Context, wakes []store.Wake) error {
-	var n need
-	for _, w := range wakes {
-		n.leads = append(n.leads, leadOf(w.ID))
+	leads := make([]string, len(wakes))
+	for i, w := range wakes {
+		leads[i] = leadOf(w.ID)
 	}
 	now, err := s.store.Now(ctx)
 	if err != nil {
 		return err
 	}
-	var lines []string
-	err = s.update(ctx, now, n, func(_ context.Context, _ store.HandoffTx, d *desk) error {
-		lines = lines[:0]
-		for _, f := range d.order {
-			for _, r := range f.clocks {
-				line, err := d.move(f, r)
-				if err != nil {
-					return err
-				}
-				if line != "" {
-					lines = append(lines, line)
-				}
+	lines := make(map[string]string) // by the clock's id: the transaction may be begun again
+	err = s.each(ctx, now, leads, func(d *desk, f *file) error {
+		for _, r := range f.clocks {
+			line, err := d.move(f, r)
+			if err != nil {
+				return err
 			}
+			lines[r.ID] = line
 		}
 		return nil
 	})
 	for _, line := range lines {
-		if err == nil {
+		if err == nil && line != "" {
 			s.cfg.Log.InfoContext(ctx, "a running clock was computed anew", "audit", true, "clock", line)
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"time"
 
 	"google.golang.org/grpc/codes"
@@ -62,6 +63,9 @@ func (s *Service) LogAttempt(ctx context.Context, r *leadpactv1.LogAttemptReques
 			return nil, status.Error(codes.InvalidArgument, "occurred_at is no instant")
 		}
 		do.claimed = r.GetOccurredAt().AsTime().Truncate(time.Microsecond)
+		if do.claimed.UnixMicro() <= 0 {
+			return nil, status.Error(codes.InvalidArgument, "occurred_at lies before 1970: leave it out when it happened now")
+		}
 	}
 	a, err := s.act(ctx, r, do)
 	return &leadpactv1.LogAttemptResponse{Assignment: a}, err
@@ -87,7 +91,7 @@ func (s *Service) CloseWon(ctx context.Context, r *leadpactv1.CloseWonRequest) (
 
 // CloseLost ends the handoff with a loss.
 func (s *Service) CloseLost(ctx context.Context, r *leadpactv1.CloseLostRequest) (*leadpactv1.CloseLostResponse, error) {
-	a, err := s.act(ctx, r, action{kind: agreement.Lost, reason: r.GetReason()})
+	a, err := s.act(ctx, r, action{kind: agreement.Lost})
 	return &leadpactv1.CloseLostResponse{Assignment: a}, err
 }
 
@@ -163,6 +167,10 @@ func card(data []byte) *leadpactv1.ContactCard {
 	}
 	out := &leadpactv1.ContactCard{Name: c.GetName(), Email: c.GetEmail(), Phone: c.GetPhone(), Fields: make(map[string]string)}
 	for name, v := range values(c.GetFields()) {
+		if number, ok := v.(float64); ok {
+			out.Fields[name] = strconv.FormatFloat(number, 'f', -1, 64) // 1000000, not 1e+06
+			continue
+		}
 		out.Fields[name] = fmt.Sprint(v)
 	}
 	return out

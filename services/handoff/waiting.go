@@ -42,38 +42,36 @@ func (s *Service) RunWaiting(ctx context.Context) error {
 	}
 }
 
-// handWaiting tries every waiting handoff once.
+// handWaiting tries every waiting handoff once. A pool that could take no lead at all is not asked again: who gets room meanwhile makes
+// it look again.
 func (s *Service) handWaiting(ctx context.Context) error {
 	keys, err := s.store.WaitingHandoffs(ctx, queueLimit)
 	if err != nil {
 		return err
 	}
+	shut := make(map[door]bool)
 	for len(keys) > 0 {
 		batch := keys[:min(queueBatch, len(keys))]
 		keys = keys[len(batch):]
-		n := need{}
-		for _, k := range batch {
-			n.leads = append(n.leads, k.Lead)
+		leads := make([]string, len(batch))
+		for i, k := range batch {
+			leads[i] = k.Lead
 		}
 		now, err := s.store.Now(ctx)
 		if err != nil {
 			return err
 		}
-		err = s.update(ctx, now, n, func(_ context.Context, _ store.HandoffTx, d *desk) error {
-			for _, k := range batch {
-				f := d.files[k.Lead]
-				if f == nil || f.handoff.State != store.HandoffWaiting {
-					continue
-				}
-				// Its own clock may have fallen due before a rep was free.
-				if err := d.settle([]*file{f}, now); err != nil {
-					return err
-				}
-				if err := d.hand(f); err != nil {
-					return err
-				}
+		err = s.each(ctx, now, leads, func(d *desk, f *file) error {
+			if f.handoff.State != store.HandoffWaiting || shut[f.door()] {
+				return nil
 			}
-			return nil
+			// Its own clock may have fallen due before a rep was free.
+			if err := d.settle([]*file{f}, now); err != nil {
+				return err
+			}
+			err := d.hand(f)
+			shut[f.door()] = d.shut[f.door()]
+			return err
 		})
 		if err != nil {
 			return err

@@ -15,6 +15,12 @@ type need struct {
 	leads, pools, reps, versions []string
 }
 
+func (n *need) add(more need) {
+	n.pools = append(n.pools, more.pools...)
+	n.reps = append(n.reps, more.reps...)
+	n.versions = append(n.versions, more.versions...)
+}
+
 // unmet says what a transaction found missing on its desk. Rows are locked in one order (pools, reps, handoffs), so what turns
 // out late to be needed cannot be added: the transaction is rolled back and begun again with it.
 type unmet struct{ need }
@@ -23,7 +29,42 @@ func (u unmet) Error() string {
 	return fmt.Sprintf("the transaction needs pools %q, reps %q, agreements %q too", u.pools, u.reps, u.versions)
 }
 
-// rounds bounds how often a transaction is begun again; each round adds what the last one lacked.
+// stuck marks the lead that a decision failed on, so that the others can go on without it.
+type stuck struct {
+	lead string
+	error
+}
+
+func (s stuck) Unwrap() error { return s.error }
+
+// each decides on every lead's handoff, in the order given, in one transaction. A lead whose decision fails is left as it is and logged, and the others
+// are begun again without it. Errors: those of the store.
+func (s *Service) each(ctx context.Context, now time.Time, leads []string, decide func(d *desk, f *file) error) error {
+	for len(leads) > 0 {
+		err := s.update(ctx, now, need{leads: leads}, func(_ context.Context, _ store.HandoffTx, d *desk) error {
+			for _, lead := range leads {
+				f := d.files[lead]
+				if f == nil {
+					continue
+				}
+				if err := decide(d, f); err != nil {
+					return stuck{lead, err}
+				}
+			}
+			return nil
+		})
+		var failed stuck
+		if !errors.As(err, &failed) {
+			return err
+		}
+		s.cfg.Log.ErrorContext(ctx, "a handoff could not be decided and stays as it is", "lead", failed.lead, "error", failed.error)
+		leads = slices.DeleteFunc(leads, func(lead string) bool { return lead == failed.lead })
+	}
+	return nil
+}
+
+// rounds bounds how often a transaction is begun again. The second round has the versions of all files and the third all their
+// owners and pools; more are for what others change meanwhile.
 const rounds = 20
 
 // update runs one transaction at a desk and, after its commit, wakes whoever waits for what it wrote. An f that returned an error
@@ -45,9 +86,8 @@ func (s *Service) update(ctx context.Context, now time.Time, n need, f func(ctx 
 		})
 		var more unmet
 		if errors.As(err, &more) {
-			n.pools = append(n.pools, more.pools...)
-			n.reps = append(n.reps, more.reps...)
-			n.versions = append(n.versions, more.versions...)
+			n.add(more.need)
+			n.add(d.all())
 			continue
 		}
 		if err == nil {

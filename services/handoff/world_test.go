@@ -35,7 +35,7 @@ parties: {marketing: Mara, sales: Theo}
 fields: {employees: number}
 sources: {website: {format: json, verify: {bearer: env:TOKEN}}}
 grades: [{name: hot, when: lead.employees >= 100}, {name: cold}]
-stages: [{name: lead}, {name: nurture, recycled: true}, {name: mql, when: score >= 50}, {name: won, when: did("won") >= 1, final: true}]
+stages: [{name: lead}, {name: nurture, recycled: true}, {name: mql, when: score >= 50}, {name: won, when: did("won") >= 1, final: true}, {name: lost, when: did("lost") >= 1, final: true}]
 handoff:
   at: mql
   routes: [{pool: big, when: lead.employees >= 1000}, {pool: sales}]
@@ -109,10 +109,31 @@ type clocked struct {
 	gate func() // runs before each Update
 	// looks counts how often waiting handoffs were read.
 	looks atomic.Int64
+	// updates counts the transactions, and before holds their number at the start of each look.
+	updates atomic.Int64
+	before  []int64
+	// kept are the activities that were stored, in transactions that may not have been committed.
+	kept []store.Activity
+}
+
+// keeping tells which activities a transaction stores.
+type keeping struct {
+	store.HandoffTx
+	store *clocked
+}
+
+func (k keeping) InsertActivities(ctx context.Context, rows []store.Activity) ([]bool, error) {
+	k.store.mu.Lock()
+	k.store.kept = append(k.store.kept, rows...)
+	k.store.mu.Unlock()
+	return k.HandoffTx.InsertActivities(ctx, rows)
 }
 
 func (c *clocked) WaitingHandoffs(ctx context.Context, limit int) ([]store.HandoffKey, error) {
 	keys, err := c.Handoff.WaitingHandoffs(ctx, limit)
+	c.mu.Lock()
+	c.before = append(c.before, c.updates.Load())
+	c.mu.Unlock()
 	c.looks.Add(1)
 	return keys, err
 }
@@ -124,13 +145,14 @@ func (c *clocked) Now(context.Context) (time.Time, error) {
 }
 
 func (c *clocked) Update(ctx context.Context, f func(ctx context.Context, tx store.HandoffTx) error) error {
+	c.updates.Add(1)
 	c.mu.Lock()
 	gate := c.gate
 	c.mu.Unlock()
 	if gate != nil {
 		gate()
 	}
-	return c.Handoff.Update(ctx, f)
+	return c.Handoff.Update(ctx, func(ctx context.Context, tx store.HandoffTx) error { return f(ctx, keeping{HandoffTx: tx, store: c}) })
 }
 
 // world is a service over a real store, with a clock that the test moves.
@@ -186,7 +208,7 @@ func (w *world) agree(text string) {
 	}
 	w.hash = a.Hash
 	w.apply(&eventv1.Event{Id: a.Hash, Source: event.Compliance, Body: &eventv1.Event_AgreementActivated{
-		AgreementActivated: &eventv1.AgreementActivated{Hash: a.Hash, Text: a.Text, ActiveFrom: event.Micros(monday), Actor: "admin"},
+		AgreementActivated: &eventv1.AgreementActivated{Hash: a.Hash, Text: a.Text, ActiveFrom: event.Micros(w.now()), Actor: "admin"},
 	}})
 }
 
@@ -201,6 +223,35 @@ func (w *world) apply(events ...*eventv1.Event) {
 	w.t.Helper()
 	if err := w.Apply(w.t.Context(), 0, events); err != nil {
 		w.t.Fatal(err)
+	}
+}
+
+// kept is the stored activity of that kind on that lead.
+func (w *world) kept(lead, kind string) store.Activity {
+	w.t.Helper()
+	w.store.mu.Lock()
+	defer w.store.mu.Unlock()
+	for _, a := range w.store.kept {
+		if a.Lead == lead && a.Kind == kind {
+			return a
+		}
+	}
+	w.t.Fatalf("no %s of lead %s was stored", kind, lead)
+	return store.Activity{}
+}
+
+// runsWaiting lets RunWaiting run until the test ends it.
+func (w *world) runsWaiting() (stop func()) {
+	ctx, cancel := context.WithCancel(w.t.Context())
+	var running sync.WaitGroup
+	running.Go(func() {
+		if err := w.RunWaiting(ctx); err != nil {
+			w.t.Errorf("run: %v", err)
+		}
+	})
+	return func() {
+		cancel()
+		running.Wait()
 	}
 }
 

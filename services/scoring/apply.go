@@ -43,11 +43,12 @@ func (s *Service) Apply(ctx context.Context, _ int, events []*eventv1.Event) err
 		return errors.New("take in facts: no agreement is active yet; they wait until one is activated")
 	}
 	var done *batch
+	stale := map[int]bool{}
 	err = s.store.Update(ctx, func(ctx context.Context, tx store.ScoringTx) error {
-		// Update may run this again after a conflict: everything a run makes hangs on its own batch.
+		// Update may run this again after a conflict: everything a run makes hangs on its own batch, but for what it found stale.
 		done = &batch{
 			tx: tx, now: now, agreement: a, terms: score.NewTerms(a), key: s.key,
-			leads: map[string]*known{}, pending: map[store.FactKey]bool{},
+			leads: map[string]*known{}, pending: map[store.FactKey]bool{}, stale: stale,
 		}
 		if err := done.apply(ctx, in); err != nil {
 			return err
@@ -92,7 +93,7 @@ func (s *Service) account(b *batch) {
 	for _, r := range b.results {
 		s.metrics.facts.WithLabelValues(r.result).Inc()
 		if r.result == conflict {
-			s.log.Warn("a known event came with other content; the first one stands", "source", r.key.Source, "event", r.key.ID)
+			s.log.Warn("a known event came with other content; the first one stands", "source", r.source, "event", r.tag)
 		}
 	}
 	for _, t := range b.transitions {

@@ -29,6 +29,10 @@ type batch struct {
 	leads     map[string]*known
 	// pending are the fresh facts that are stored but not folded yet.
 	pending map[store.FactKey]bool
+	// hashes are the content hashes of the facts that were not fresh, as they are stored.
+	hashes map[store.FactKey][]byte
+	// stale are the facts, by their place in the batch, of which another run of the transaction found that they are not fresh.
+	stale map[int]bool
 
 	results     []result
 	transitions []store.Transition
@@ -37,8 +41,8 @@ type batch struct {
 
 // result is what became of one fact.
 type result struct {
-	key    store.FactKey
-	result string
+	source, tag string
+	result      string
 }
 
 // known is one locked lead.
@@ -54,7 +58,7 @@ type known struct {
 
 // apply takes the facts in, one by one in their order, so that the cut of a stream into batches makes no difference.
 func (b *batch) apply(ctx context.Context, in []incoming) error {
-	leads, err := b.identify(ctx, in)
+	leads, bearers, err := b.identify(ctx, in)
 	if err != nil {
 		return err
 	}
@@ -73,6 +77,9 @@ func (b *batch) apply(ctx context.Context, in []incoming) error {
 	if err != nil {
 		return err
 	}
+	if err := b.review(bearers, fresh); err != nil {
+		return err
+	}
 	if err := b.bind(ctx, in, fresh); err != nil {
 		return err
 	}
@@ -82,10 +89,10 @@ func (b *batch) apply(ctx context.Context, in []incoming) error {
 	for i := range in {
 		k := b.leads[leads[i]]
 		if !fresh[i] {
-			b.results = append(b.results, result{rows[i].FactKey, repeated(k.rows, rows[i])})
+			b.results = append(b.results, result{in[i].fact.Source, tag(in[i].fact), repeated(b.hashes[rows[i].FactKey], rows[i])})
 			continue
 		}
-		b.results = append(b.results, result{rows[i].FactKey, applied})
+		b.results = append(b.results, result{in[i].fact.Source, tag(in[i].fact), applied})
 		delete(b.pending, rows[i].FactKey)
 		if err := b.take(ctx, k, in[i].fact); err != nil {
 			return err
@@ -95,21 +102,20 @@ func (b *batch) apply(ctx context.Context, in []incoming) error {
 }
 
 // identify returns the lead of each fact: the one that its strongest known identifier names, else a new one. An identifier that
-// is new belongs from then on to the lead of the fact that brought it.
-func (b *batch) identify(ctx context.Context, in []incoming) ([]string, error) {
+// is new belongs from then on to the lead of the fact that brought it, if that is fresh; bearers are the facts that brought one.
+func (b *batch) identify(ctx context.Context, in []incoming) (leads []string, bearers []int, err error) {
 	var all []string
 	for _, one := range in {
 		all = append(all, one.identifiers...)
 	}
 	slices.Sort(all)
-	var err error
 	if b.bound, err = b.tx.Resolve(ctx, slices.Compact(all)); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	of := make(map[string]string, len(all))
 	maps.Copy(of, b.bound)
 	b.of = of
-	leads := make([]string, len(in))
+	leads = make([]string, len(in))
 	for i, one := range in {
 		leads[i] = one.row.Lead
 		if len(one.identifiers) == 0 {
@@ -119,13 +125,39 @@ func (b *batch) identify(ctx context.Context, in []incoming) ([]string, error) {
 		if known := slices.IndexFunc(one.identifiers, func(identifier string) bool { return of[identifier] != "" }); known >= 0 {
 			leads[i] = of[one.identifiers[known]]
 		}
+		if b.stale[i] {
+			continue
+		}
 		for _, identifier := range one.identifiers {
 			if of[identifier] == "" {
 				of[identifier] = leads[i]
+				bearers = append(bearers, i)
 			}
 		}
 	}
-	return leads, nil
+	return leads, slices.Compact(bearers), nil
+}
+
+// review sends the batch back to the start when a fact that is not fresh brought an identifier: it binds none, so that those
+// after it may belong to other leads. Whether a fact is fresh shows only when it is inserted, and then its lead stands in it.
+func (b *batch) review(bearers []int, fresh []bool) error {
+	again := false
+	for _, i := range bearers {
+		if !fresh[i] {
+			b.stale[i], again = true, true
+		}
+	}
+	// A fact that was stored when it was marked, and has been removed since, brings its identifiers after all.
+	for i := range b.stale {
+		if fresh[i] {
+			delete(b.stale, i)
+			again = true
+		}
+	}
+	if again {
+		return fmt.Errorf("find the leads of a batch again without what repeated facts say: %w", store.ErrConflict)
+	}
+	return nil
 }
 
 // bind stores the identifiers that fresh facts brought. One that another transaction gave to another lead since identify looked
@@ -169,11 +201,18 @@ func (b *batch) open(ctx context.Context, locked []store.Lead, rows []store.Fact
 			whole = append(whole, row.ID)
 		}
 	}
+	var known []store.FactKey
 	for i, row := range rows {
 		if fresh[i] {
 			b.pending[row.FactKey] = true
 		} else {
-			whole = append(whole, row.Lead) // to tell a duplicate from a conflict
+			known = append(known, row.FactKey)
+		}
+	}
+	if len(known) > 0 {
+		var err error
+		if b.hashes, err = b.tx.FactHashes(ctx, known); err != nil { // to tell a duplicate from a conflict
+			return err
 		}
 	}
 	if err := b.load(ctx, whole...); err != nil {
@@ -303,13 +342,10 @@ func (b *batch) save(ctx context.Context) error {
 	return nil
 }
 
-// repeated says whether a fact that was not fresh is the one that is stored, or another that bears its id. One that is stored for
-// another lead names another person, so it is another.
-func repeated(rows []store.FactRow, row store.FactRow) string {
-	for _, r := range rows {
-		if r.FactKey == row.FactKey && bytes.Equal(r.ContentHash, row.ContentHash) {
-			return duplicate
-		}
+// repeated says whether a fact that was not fresh is the one that is stored, or another that bears its id.
+func repeated(stored []byte, row store.FactRow) string {
+	if bytes.Equal(stored, row.ContentHash) {
+		return duplicate
 	}
 	return conflict
 }

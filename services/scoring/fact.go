@@ -104,6 +104,15 @@ func received(f *lead.Fact, r *eventv1.LeadReceived) {
 	}
 }
 
+// tag is the fact's name outside of it. A sender may write an e-mail address into its ids, so they stay with the facts; whoever has
+// source and id can make the tag of them. The ids of activities are leadpact's own.
+func tag(f lead.Fact) string {
+	if f.Kind == lead.Activity {
+		return f.ID
+	}
+	return event.DerivedID(f.Source, f.ID)
+}
+
 // stored turns kept facts back into facts, in the order given.
 func stored(rows []store.FactRow) ([]lead.Fact, error) {
 	facts := make([]lead.Fact, 0, len(rows))

@@ -6,6 +6,7 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
+	"github.com/leadpact/leadpact/internal/event"
 	"github.com/leadpact/leadpact/internal/identity"
 	leadpactv1 "github.com/leadpact/leadpact/proto/leadpact/v1"
 )
@@ -30,7 +31,7 @@ func TestQuestionsAboutALead(t *testing.T) {
 		}
 		why, err := r.Explain(ctx, &leadpactv1.ExplainRequest{Id: l.GetId()})
 		must(t, err)
-		if ts := why.GetTransitions(); len(ts) != 2 || ts[1].GetTo() != "mql" || ts[1].GetScore() != 50 || len(ts[1].GetReasons()) != 2 || ts[1].GetCause() != "1" {
+		if ts := why.GetTransitions(); len(ts) != 2 || ts[1].GetTo() != "mql" || ts[1].GetScore() != 50 || len(ts[1].GetReasons()) != 2 || ts[1].GetCause() != event.DerivedID("web", "1") {
 			t.Errorf("the explanation is %v", why)
 		}
 

@@ -60,7 +60,7 @@ func (b *batch) follow(k *known, f lead.Fact, id string) *eventv1.Event {
 		mode = eventv1.Mode_MODE_HISTORY
 	}
 	return &eventv1.Event{
-		Id: id, Source: event.Scoring, Lead: k.row.ID, Mode: mode, Agreement: b.agreement.Hash, Cause: f.ID,
+		Id: id, Source: event.Scoring, Lead: k.row.ID, Mode: mode, Agreement: b.agreement.Hash, Cause: tag(f),
 		OccurredAt: event.Micros(f.OccurredAt), RecordedAt: event.Micros(f.RecordedAt),
 	}
 }

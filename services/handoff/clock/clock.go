@@ -14,6 +14,7 @@
 package clock
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -129,11 +130,11 @@ func Move(promise agreement.Clock, hours *calendar.Calendar, c Clock, now time.T
 func warn(promise agreement.Clock, hours *calendar.Calendar, c Clock, now time.Time) (Clock, Effect, error) {
 	effect := Nothing
 	for _, percent := range promise.Warn {
-		at, err := warning(promise, hours, c, percent)
+		at, ok, err := warning(promise, hours, c, percent)
 		if err != nil {
 			return c, Nothing, err
 		}
-		if percent > c.Warned && !at.After(now) {
+		if ok && percent > c.Warned && !at.After(now) {
 			c.Warned, effect = percent, Warns
 		}
 	}
@@ -146,23 +147,27 @@ func warn(promise agreement.Clock, hours *calendar.Calendar, c Clock, now time.T
 func wake(promise agreement.Clock, hours *calendar.Calendar, c Clock) (time.Time, error) {
 	next := c.DueAt
 	for _, percent := range promise.Warn {
-		at, err := warning(promise, hours, c, percent)
+		at, ok, err := warning(promise, hours, c, percent)
 		if err != nil {
 			return time.Time{}, err
 		}
-		if percent > c.Warned && at.Before(next) {
+		if ok && percent > c.Warned && at.Before(next) {
 			next = at
 		}
 	}
 	return next, nil
 }
 
-// warning is the instant by which that share of the promised open time has passed.
-func warning(promise agreement.Clock, hours *calendar.Calendar, c Clock, percent int) (time.Time, error) {
+// warning is the instant by which that share of the promised open time has passed. It is not ok when the hours have changed since
+// the start and no longer hold it: the due time that was promised stands, and nobody is warned of it.
+func warning(promise agreement.Clock, hours *calendar.Calendar, c Clock, percent int) (at time.Time, ok bool, err error) {
 	part := promise.Within/100*time.Duration(percent) + promise.Within%100*time.Duration(percent)/100
-	at, err := hours.Deadline(c.StartedAt, part)
-	if err != nil {
-		return time.Time{}, fmt.Errorf("warn at %d %% of clock %q: %w", percent, promise.Name, err)
+	at, err = hours.Deadline(c.StartedAt, part)
+	switch {
+	case errors.Is(err, calendar.ErrHorizon):
+		return time.Time{}, false, nil
+	case err != nil:
+		return time.Time{}, false, fmt.Errorf("warn at %d %% of clock %q: %w", percent, promise.Name, err)
 	}
-	return at, nil
+	return at, true, nil
 }

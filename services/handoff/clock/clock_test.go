@@ -217,3 +217,17 @@ func later(a, b time.Time) time.Time {
 	}
 	return b
 }
+
+// New hours may hold the due time that was promised no longer, nor a warning before it: the promise goes on, without the warning.
+func TestHoursThatEndTakeTheWarning(t *testing.T) {
+	t.Parallel()
+	long := agreement.Clock{Name: "long", StopsOn: []string{"attempt"}, Count: 1, Within: 1000 * 24 * time.Hour, Warn: []int{50}}
+	c := start(t, long, always(t), monday)
+	after, effect, err := clock.Step(long, office(t), c, clock.Passed, c.WakeAt)
+	if err != nil || effect != clock.Nothing || after.State != clock.Open || !after.WakeAt.Equal(c.DueAt) {
+		t.Errorf("at the warning: %+v, %v, %v", after, effect, err)
+	}
+	if after, effect, err = clock.Step(long, office(t), after, clock.Passed, c.DueAt); err != nil || effect != clock.Breaks {
+		t.Errorf("at due: %+v, %v, %v", after, effect, err)
+	}
+}

@@ -32,11 +32,12 @@ const MaxWeight = 1_000_000
 type Refusal string
 
 // The refusals. A pool whose reps are out for several reasons is named by the one that passes soonest: full before absent
-// before excluded.
+// before no hours before excluded.
 const (
 	NoRep       Refusal = "no_rep"
 	AllAbsent   Refusal = "all_absent"
 	AllFull     Refusal = "all_full"
+	NoHours     Refusal = "no_hours"
 	AllExcluded Refusal = "all_excluded"
 )
 
@@ -46,6 +47,7 @@ type Reason string
 // The reasons, in the order in which they are looked for.
 const (
 	Excluded Reason = "excluded" // had this lead and lost it or gave it back
+	Hourless Reason = "no_hours" // his hours do not hold what the agreement promises
 	Absent   Reason = "absent"
 	Full     Reason = "full"
 )
@@ -57,6 +59,8 @@ type Candidate struct {
 	Live int
 	// Excluded: he had this lead.
 	Excluded bool
+	// Hourless: a promise that would start now has no end in his hours.
+	Hourless bool
 }
 
 // Verdict is what was found of one candidate.
@@ -72,6 +76,16 @@ type Decision struct {
 	Winner     string
 	Refusal    Refusal
 	Candidates []Verdict
+}
+
+// Shut says that the refusal holds for every lead of the pool: nobody is out for this lead alone.
+func (d Decision) Shut() bool {
+	for _, v := range d.Candidates {
+		if v.Reason != Absent && v.Reason != Full {
+			return false
+		}
+	}
+	return true
 }
 
 // Pick chooses the rep for one lead and returns the pool's state after it. When nobody is eligible the winner is empty, the
@@ -111,6 +125,8 @@ func obstacle(c Candidate, now time.Time) Reason {
 	switch {
 	case c.Excluded:
 		return Excluded
+	case c.Hourless:
+		return Hourless
 	case c.Rep.Absent(now):
 		return Absent
 	case c.Live >= c.Rep.Capacity:
@@ -127,6 +143,8 @@ func refusal(found []Verdict) Refusal {
 			return AllFull
 		case v.Reason == Absent:
 			why = AllAbsent
+		case v.Reason == Hourless && why != AllAbsent:
+			why = NoHours
 		case why == NoRep:
 			why = AllExcluded
 		}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand"
+	"slices"
 	"testing"
 	"time"
 
@@ -28,6 +29,7 @@ func away(c route.Candidate, from, to time.Time) route.Candidate {
 
 func full(c route.Candidate) route.Candidate     { c.Live = c.Rep.Capacity; return c }
 func excluded(c route.Candidate) route.Candidate { c.Excluded = true; return c }
+func hourless(c route.Candidate) route.Candidate { c.Hourless = true; return c }
 
 func TestPickNamesItsReasons(t *testing.T) {
 	t.Parallel()
@@ -49,6 +51,9 @@ func TestPickNamesItsReasons(t *testing.T) {
 		"all excluded":              {[]route.Candidate{excluded(ann), excluded(full(bob))}, "", route.AllExcluded, map[string]route.Reason{"ann": route.Excluded, "bob": route.Excluded}},
 		"full before absent":        {[]route.Candidate{full(bob), away(ann, noon, hour)}, "", route.AllFull, map[string]route.Reason{"ann": route.Absent, "bob": route.Full}},
 		"absent before excluded":    {[]route.Candidate{excluded(bob), away(ann, noon, hour)}, "", route.AllAbsent, map[string]route.Reason{"ann": route.Absent, "bob": route.Excluded}},
+		"no hours":                  {[]route.Candidate{hourless(ann), bob}, "bob", "", map[string]route.Reason{"ann": route.Hourless, "bob": ""}},
+		"absent before no hours":    {[]route.Candidate{away(ann, noon, hour), hourless(bob)}, "", route.AllAbsent, map[string]route.Reason{"ann": route.Absent, "bob": route.Hourless}},
+		"no hours before excluded":  {[]route.Candidate{hourless(ann), excluded(bob)}, "", route.NoHours, map[string]route.Reason{"ann": route.Hourless, "bob": route.Excluded}},
 		"weight brings one forward": {[]route.Candidate{ann, rep("bob", 2)}, "bob", "", map[string]route.Reason{"ann": "", "bob": ""}},
 	} {
 		winner, after, decision := route.Pick(route.State{}, c.candidates, noon)
@@ -58,6 +63,9 @@ func TestPickNamesItsReasons(t *testing.T) {
 		}
 		if winner != c.winner || decision.Winner != c.winner || decision.Refusal != c.refusal || !cmp.Equal(reasons, c.reasons) {
 			t.Errorf("%s: got %q, %+v", name, winner, decision)
+		}
+		if shut := c.refusal != "" && !slices.ContainsFunc(c.candidates, func(c route.Candidate) bool { return c.Excluded || c.Hourless }); decision.Shut() != shut {
+			t.Errorf("%s: the pool is shut: %v", name, !shut)
 		}
 		if winner == "" && after.Encode() != nil {
 			t.Errorf("%s: a refusal changed the balances to %s", name, after.Encode())
