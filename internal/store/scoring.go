@@ -85,6 +85,8 @@ type ScoringTx interface {
 	// InsertFacts stores those that are new by (source, id); fresh[i] says whether rows[i] was. Twice the same in one call: the
 	// first is fresh.
 	InsertFacts(ctx context.Context, rows []FactRow) (fresh []bool, err error)
+	// FactHashes returns the content hash of each fact that is stored, those of this transaction included.
+	FactHashes(ctx context.Context, keys []FactKey) (map[FactKey][]byte, error)
 	// LockLeads returns the leads in sorted order, locked until the end; a missing one is made, with Version 0.
 	LockLeads(ctx context.Context, ids []string) ([]Lead, error)
 	// SaveLeads writes leads, each with Version one above what is stored; ErrConflict when it is not.

@@ -38,6 +38,18 @@ func (t *scoringTx) InsertFacts(ctx context.Context, rows []store.FactRow) ([]bo
 	return among(rows, key, inserted), nil
 }
 
+func (t *scoringTx) FactHashes(ctx context.Context, keys []store.FactKey) (map[store.FactKey][]byte, error) {
+	found, err := collect(ctx, t.tx, "read hashes of facts", func(row pgx.CollectableRow) (f store.FactRow, err error) {
+		return f, row.Scan(&f.Source, &f.ID, &f.ContentHash)
+	}, `SELECT f.source, f.id, f.content_hash FROM facts f JOIN unnest($1::text[], $2::text[]) AS asked (source, id) USING (source, id)`,
+		column(keys, sourceOf), column(keys, idOf))
+	hashes := make(map[store.FactKey][]byte, len(keys))
+	for _, f := range found {
+		hashes[f.FactKey] = f.ContentHash
+	}
+	return hashes, err
+}
+
 func (t *scoringTx) Facts(ctx context.Context, leads []string) (map[string][]store.FactRow, error) {
 	return factsOf(ctx, t.tx, leads)
 }

@@ -52,6 +52,22 @@ func (t scoringTx) InsertFacts(ctx context.Context, rows []store.FactRow) ([]boo
 	return fresh, nil
 }
 
+// FactHashes returns the content hash of each fact that is stored.
+func (t scoringTx) FactHashes(ctx context.Context, keys []store.FactKey) (map[store.FactKey][]byte, error) {
+	hashes := make(map[store.FactKey][]byte, len(keys))
+	for _, k := range keys {
+		found, err := collect(ctx, t, "read hashes of facts", column[[]byte],
+			`SELECT content_hash FROM facts WHERE source = ? AND id = ?`, k.Source, k.ID)
+		if err != nil {
+			return nil, err
+		}
+		for _, hash := range found {
+			hashes[k] = hash
+		}
+	}
+	return hashes, nil
+}
+
 // Facts returns all facts of the leads.
 func (t scoringTx) Facts(ctx context.Context, leads []string) (map[string][]store.FactRow, error) {
 	facts := make(map[string][]store.FactRow, len(leads))

@@ -117,6 +117,31 @@ func factsComeBackWhole(t *testing.T, o Opener) {
 	same(t, "facts", factsOf(t, ctx, db, "lead0", "lead1", "lead2", "lead3"), want)
 }
 
+func factHashesAreOfTheStored(t *testing.T, o Opener) {
+	ctx, db := within(t), open(t, o.Scoring)
+	hashed := func(source, id, hash string) store.FactRow {
+		row := fact(source, id, "l", "")
+		row.ContentHash = []byte(hash)
+		return row
+	}
+	insertFacts(t, ctx, db, hashed("s", "1", "first"), hashed("s", "1", "second"), hashed("S", "1", "other source"), hashed("s", "9", "not asked for"))
+	must(t, db.SaveQuarantined(ctx, []store.Quarantined{{Key: "poison", Source: "s", EventID: "3", Raw: []byte("?")}}))
+	score(t, ctx, db, func(ctx context.Context, tx store.ScoringTx) error {
+		if _, err := tx.InsertFacts(ctx, []store.FactRow{hashed("s", "1", "third"), hashed("s", "2", "own")}); err != nil {
+			return err
+		}
+		one, two, other := store.FactKey{Source: "s", ID: "1"}, store.FactKey{Source: "s", ID: "2"}, store.FactKey{Source: "S", ID: "1"}
+		hashes, err := tx.FactHashes(ctx, []store.FactKey{two, one, {Source: "s", ID: "3"}, {Source: "1", ID: "s"}, other, one})
+		same(t, "hashes", hashes, map[store.FactKey][]byte{one: []byte("first"), two: []byte("own"), other: []byte("other source")})
+		return err
+	})
+	score(t, ctx, db, func(ctx context.Context, tx store.ScoringTx) error {
+		hashes, err := tx.FactHashes(ctx, nil)
+		same(t, "hashes of none", hashes, map[store.FactKey][]byte{})
+		return err
+	})
+}
+
 func hasFactsCountsQuarantine(t *testing.T, o Opener) {
 	ctx, db := within(t), open(t, o.Scoring)
 	insertFacts(t, ctx, db, fact("s", "1", "l", ""))

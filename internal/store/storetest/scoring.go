@@ -13,6 +13,7 @@ func exerciseScoring(t *testing.T, o Opener) {
 		"FactsAreUniqueAcrossWriters":          factsAreUniqueAcrossWriters,
 		"FactsOfARolledBackTransactionAreGone": factsOfARolledBackTransactionAreGone,
 		"FactsComeBackWhole":                   factsComeBackWhole,
+		"FactHashesAreOfTheStored":             factHashesAreOfTheStored,
 		"HasFactsCountsQuarantine":             hasFactsCountsQuarantine,
 		"IdentifiersKeepTheFirstLead":          identifiersKeepTheFirstLead,
 		"IdentifiersAreBoundOnceByTwoWriters":  identifiersAreBoundOnceByTwoWriters,
