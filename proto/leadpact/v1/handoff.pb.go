@@ -586,7 +586,8 @@ type LogAttemptRequest struct {
 	state     protoimpl.MessageState `protogen:"open.v1"`
 	Lead      string                 `protobuf:"bytes,1,opt,name=lead,proto3" json:"lead,omitempty"`
 	RequestId string                 `protobuf:"bytes,2,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
-	// When it happened, if not now. A claim: the clock is judged by when leadpact learned of it.
+	// When it happened, if not now; INVALID_ARGUMENT when that is before the handoff began. A claim: the clock is judged by when
+	// leadpact learned of it.
 	OccurredAt    *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=occurred_at,json=occurredAt,proto3" json:"occurred_at,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -976,10 +977,11 @@ func (x *CloseWonResponse) GetAssignment() *Assignment {
 }
 
 type CloseLostRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Lead          string                 `protobuf:"bytes,1,opt,name=lead,proto3" json:"lead,omitempty"`
-	RequestId     string                 `protobuf:"bytes,2,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
-	Reason        string                 `protobuf:"bytes,3,opt,name=reason,proto3" json:"reason,omitempty"`
+	state     protoimpl.MessageState `protogen:"open.v1"`
+	Lead      string                 `protobuf:"bytes,1,opt,name=lead,proto3" json:"lead,omitempty"`
+	RequestId string                 `protobuf:"bytes,2,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
+	// Not kept.
+	Reason        string `protobuf:"bytes,3,opt,name=reason,proto3" json:"reason,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }

@@ -36,7 +36,8 @@ const (
 // HandoffService is a rep's inbox and what a rep can do with a lead.
 //
 // The actor is the token's person, never a field of the request. Each action is idempotent by request_id: repeated, it changes
-// nothing and gives the same answer. FAILED_PRECONDITION when the lead is not (or no longer) the caller's; the message says why.
+// nothing and gives the same answer. A request_id holds for one rep, one lead and one kind of action: with another lead or method
+// it is another request. FAILED_PRECONDITION when the lead is not (or no longer) the caller's; the message says why.
 type HandoffServiceClient interface {
 	// ListInbox answers with the caller's live assignments, the nearest deadline first.
 	ListInbox(ctx context.Context, in *ListInboxRequest, opts ...grpc.CallOption) (*ListInboxResponse, error)
@@ -151,7 +152,8 @@ func (c *handoffServiceClient) CloseLost(ctx context.Context, in *CloseLostReque
 // HandoffService is a rep's inbox and what a rep can do with a lead.
 //
 // The actor is the token's person, never a field of the request. Each action is idempotent by request_id: repeated, it changes
-// nothing and gives the same answer. FAILED_PRECONDITION when the lead is not (or no longer) the caller's; the message says why.
+// nothing and gives the same answer. A request_id holds for one rep, one lead and one kind of action: with another lead or method
+// it is another request. FAILED_PRECONDITION when the lead is not (or no longer) the caller's; the message says why.
 type HandoffServiceServer interface {
 	// ListInbox answers with the caller's live assignments, the nearest deadline first.
 	ListInbox(context.Context, *ListInboxRequest) (*ListInboxResponse, error)

@@ -391,7 +391,8 @@ type Transition struct {
 	At    *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=at,proto3" json:"at,omitempty"`
 	// Hash of the agreement that decided.
 	Agreement string `protobuf:"bytes,6,opt,name=agreement,proto3" json:"agreement,omitempty"`
-	// The fact that caused it.
+	// The fact that caused it: an activity's id; for an outside event a hash of its source and its sender's id, which may hold an
+	// e-mail address.
 	Cause         string         `protobuf:"bytes,7,opt,name=cause,proto3" json:"cause,omitempty"`
 	Score         float64        `protobuf:"fixed64,8,opt,name=score,proto3" json:"score,omitempty"`
 	Grade         string         `protobuf:"bytes,9,opt,name=grade,proto3" json:"grade,omitempty"`

@@ -313,7 +313,7 @@ func possible(t *rapid.T, a *agreement.Agreement) *eventv1.Event {
 		set(b.HandoffAssigned.Terms)
 	case *eventv1.Event_HandoffWaiting:
 		set(b.HandoffWaiting.Terms)
-		b.HandoffWaiting.Reason = rapid.SampledFrom([]string{"no_rep", "all_absent", "all_full", "all_excluded"}).Draw(t, "reason")
+		b.HandoffWaiting.Reason = rapid.SampledFrom([]string{"no_rep", "all_absent", "all_full", "all_excluded", "no_hours"}).Draw(t, "reason")
 	}
 	return e
 }

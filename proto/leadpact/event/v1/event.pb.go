@@ -148,7 +148,8 @@ type Event struct {
 	Mode       Mode  `protobuf:"varint,6,opt,name=mode,proto3,enum=leadpact.event.v1.Mode" json:"mode,omitempty"`
 	// Hash of the agreement under which it was decided; empty on lead.received.
 	Agreement string `protobuf:"bytes,7,opt,name=agreement,proto3" json:"agreement,omitempty"`
-	// The id of the event that led to this one; empty when nothing inside did.
+	// What led to this one: the id of one of our own events, or a digest of source and id for an outside one, whose id may name a
+	// person; empty when nothing did.
 	Cause string `protobuf:"bytes,8,opt,name=cause,proto3" json:"cause,omitempty"`
 	// Types that are valid to be assigned to Body:
 	//
@@ -1480,7 +1481,7 @@ func (x *HandoffStarted) GetReceivedAt() int64 {
 type HandoffWaiting struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	Terms *Terms                 `protobuf:"bytes,1,opt,name=terms,proto3" json:"terms,omitempty"`
-	// no_rep, all_absent, all_full, all_excluded.
+	// no_rep, all_absent, all_full, all_excluded, no_hours (no rep's hours can hold the promise).
 	Reason        string `protobuf:"bytes,2,opt,name=reason,proto3" json:"reason,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
