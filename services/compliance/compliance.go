@@ -74,7 +74,7 @@ func (s *Service) Apply(ctx context.Context, _ int, events []*eventv1.Event) err
 	lines := make([]store.Entry, 0, len(events))
 	effects := make(map[store.FactKey]ledger.Effects, len(events))
 	for _, e := range events {
-		key := store.FactKey{Source: e.GetSource(), ID: e.GetId()}
+		key := store.FactKey{Source: e.GetSource(), ID: ledger.ID(e)}
 		if _, twice := effects[key]; twice {
 			continue
 		}

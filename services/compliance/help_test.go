@@ -284,7 +284,7 @@ func verifyLedger(t *testing.T, s store.Compliance, events []*eventv1.Event) {
 	}
 	want := map[store.FactKey]int{}
 	for _, e := range events {
-		want[store.FactKey{Source: e.GetSource(), ID: e.GetId()}] = 1
+		want[store.FactKey{Source: e.GetSource(), ID: ledger.ID(e)}] = 1
 		if fx := ledger.Judge(e); len(fx.End) > 0 {
 			for _, id := range fx.End {
 				delete(pending, id)

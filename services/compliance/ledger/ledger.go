@@ -26,14 +26,31 @@ func Shard(e *eventv1.Event) int {
 	if e.GetLead() != "" {
 		return event.Partition(e.GetLead(), Shards)
 	}
-	return event.Partition(e.GetSource()+"\n"+e.GetId(), Shards)
+	return event.Partition(e.GetSource()+"\n"+ID(e), Shards)
+}
+
+// ID is the event's id as the ledger keeps it: ours as it is, an outside sender's as a digest, because he may have put anybody's
+// name or address into it. Of a digest it is the digest itself, so a stored line has the id that it was stored under.
+func ID(e *eventv1.Event) string {
+	if e.GetLeadReceived() == nil || e.GetId() == "" || digested(e.GetId()) {
+		return e.GetId()
+	}
+	return digestMark + event.DerivedID(e.GetSource(), e.GetId())
+}
+
+// digestMark begins an id that stands for an outside one.
+const digestMark = "~"
+
+func digested(id string) bool {
+	hexadecimal, marked := strings.CutPrefix(id, digestMark)
+	return marked && len(hexadecimal) == 32 && strings.Trim(hexadecimal, "0123456789abcdef") == ""
 }
 
 // Line is the entry of an event, without its place in the chain and without personal data. An error says what makes the event
 // unfit for the ledger for good: no id, no source, no body that this program knows, or a text that a store cannot keep.
 func Line(e *eventv1.Event) (store.Entry, error) {
 	entry := store.Entry{
-		Shard: Shard(e), Source: e.GetSource(), EventID: e.GetId(), Type: event.Type(e), Lead: e.GetLead(),
+		Shard: Shard(e), Source: e.GetSource(), EventID: ID(e), Type: event.Type(e), Lead: e.GetLead(),
 		OccurredAt: event.Time(e.GetOccurredAt()), RecordedAt: event.Time(e.GetRecordedAt()),
 		History: e.GetMode() == eventv1.Mode_MODE_HISTORY,
 	}
@@ -42,7 +59,7 @@ func Line(e *eventv1.Event) (store.Entry, error) {
 		return store.Entry{}, errors.New("event has no source or no id, and nothing else tells it from others")
 	case entry.Type == "":
 		return store.Entry{}, fmt.Errorf("event %q of %q has no body that this program knows", entry.EventID, entry.Source)
-	case !plain(entry.Source) || !plain(entry.EventID) || !plain(entry.Lead) || !plain(clockOf(e).GetId()):
+	case !plain(entry.Source) || !plain(e.GetId()) || !plain(entry.Lead) || !plain(clockOf(e).GetId()):
 		return store.Entry{}, fmt.Errorf("event %q of %q carries an id that is no valid text", entry.EventID, entry.Source)
 	}
 	var err error
@@ -125,6 +142,7 @@ func redact(e *eventv1.Event) *eventv1.Event {
 	case *eventv1.Event_LeadReceived:
 		lr := b.LeadReceived
 		return with(e, func(c *eventv1.Event) {
+			c.Id = ID(e)
 			c.Body = &eventv1.Event_LeadReceived{LeadReceived: &eventv1.LeadReceived{
 				Kind: lr.GetKind(), Channel: lr.GetChannel(), Outcome: withoutReason(lr.GetOutcome()),
 			}}

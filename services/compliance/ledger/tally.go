@@ -39,7 +39,9 @@ const (
 func modes() []string { return []string{live, history} }
 
 // waitReasons are the refusals of handoff's routing, as event.proto lists them.
-func waitReasons() []string { return []string{"no_rep", "all_absent", "all_full", "all_excluded", "no_hours"} }
+func waitReasons() []string {
+	return []string{"no_rep", "all_absent", "all_full", "all_excluded", "no_hours"}
+}
 
 // Metric is how a tally is shown.
 type Metric struct {
