@@ -163,6 +163,6 @@ func (o *owner) wholeMessage(d *delivery, why error) store.Quarantined {
 	stream, raw := streamName(o.producer), d.msg.Data()
 	return store.Quarantined{
 		Key: event.DerivedID(stream, string(raw)), Stream: stream, Raw: raw, Reason: why.Error(),
-		Attempts: int(d.sent), At: time.Now().UTC().Truncate(time.Microsecond), //nolint:gosec // a delivery count
+		Attempts: int(d.sent), At: time.Now().UTC().Truncate(time.Microsecond),
 	}
 }

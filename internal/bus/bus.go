@@ -105,9 +105,9 @@ type Bus struct {
 	proof    proof
 	giveWay  time.Duration
 
-	stopping context.Context // over when Close begins: consumers finish what they hold
+	stopping context.Context //nolint:containedctx // the bus's own life, of no call; over when Close begins: consumers finish what they hold
 	stop     context.CancelFunc
-	cutting  context.Context // over when Close may not wait any longer
+	cutting  context.Context //nolint:containedctx // as above; over when Close may not wait any longer
 	cut      context.CancelFunc
 
 	mu      sync.Mutex
@@ -195,7 +195,7 @@ func (b *Bus) Close(ctx context.Context) error {
 		b.nc.Close() // before anything is told: a killed process says no goodbye either
 		b.cut()
 		b.stop()
-		return nil
+		return nil //nolint:nilerr // the caller asked for a hard stop and got it
 	}
 	b.stop()
 	done := make(chan struct{})

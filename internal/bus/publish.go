@@ -128,7 +128,7 @@ func full(err *jetstream.APIError) bool {
 		storageResources = 10047
 		storeFailed      = 10077 // with the reason in words only
 	)
-	switch err.ErrorCode {
+	switch err.ErrorCode { //nolint:exhaustive // hundreds of codes, four that mean full
 	case accountResources, noResources, storageResources:
 		return true
 	case storeFailed:

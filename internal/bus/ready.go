@@ -63,7 +63,7 @@ func (b *Bus) readyStream(ctx context.Context, producer string, info *jetstream.
 		}
 	}
 	// A twentieth is kept back: a stream that takes small messages and refuses large ones is not ready.
-	if used := int64(info.State.Bytes); used > info.Config.MaxBytes-info.Config.MaxBytes/20 { //nolint:gosec // bounded by MaxBytes
+	if used := int64(info.State.Bytes); used > info.Config.MaxBytes-info.Config.MaxBytes/20 {
 		return fmt.Errorf("%w: %s holds %d of %d bytes: start or repair the roles that consume it (%v), or raise max_bytes",
 			ErrFull, name, used, info.Config.MaxBytes, rolesOf(producer))
 	}
@@ -91,7 +91,7 @@ func (b *Bus) Usage(ctx context.Context) (map[string]Usage, error) {
 		if err != nil {
 			return nil, err
 		}
-		out[producer] = Usage{Bytes: int64(info.State.Bytes), MaxBytes: info.Config.MaxBytes} //nolint:gosec // bounded by MaxBytes
+		out[producer] = Usage{Bytes: int64(info.State.Bytes), MaxBytes: info.Config.MaxBytes}
 	}
 	return out, nil
 }
@@ -110,7 +110,7 @@ func (b *Bus) Lag(ctx context.Context) (map[string]uint64, error) {
 		seen := 0
 		for _, info := range infos {
 			if _, ours := out[info.Name]; ours { // a referee's tap is not
-				out[info.Name] = info.NumPending + uint64(info.NumAckPending) //nolint:gosec // a count
+				out[info.Name] = info.NumPending + uint64(info.NumAckPending)
 				seen++
 			}
 		}

@@ -129,7 +129,7 @@ func (t transition) length() error {
 		return fmt.Errorf("the day lasts %s; want %s: %w", got, want, errOr(err))
 	}
 	if got, err := c.Deadline(first, want); err != nil || !got.Equal(last) {
-		return fmt.Errorf("the day's time ends at %s, %v; want %s", stamp(got), err, stamp(last))
+		return fmt.Errorf("the day's time ends at %s; want %s: %w", stamp(got), stamp(last), errOr(err))
 	}
 	return nil
 }
@@ -157,12 +157,12 @@ func (t transition) walk() error {
 				got, err := c.Deadline(start, d, pause)
 				want, ok := walk.Deadline(start, d, pause)
 				if err != nil || !ok || !got.Equal(want) {
-					return fmt.Errorf("%s from %s over %s end at %s, %v; the walk says %s", d, stamp(start), hours, stamp(got), err, stamp(want))
+					return fmt.Errorf("%s from %s over %s end at %s; the walk says %s: %w", d, stamp(start), hours, stamp(got), stamp(want), errOr(err))
 				}
 				end := t.at.Add(d)
 				sum, err := c.Elapsed(start, end, pause)
 				if want := walk.Elapsed(start, end, pause); err != nil || sum != want {
-					return fmt.Errorf("from %s to %s over %s pass %s, %v; the walk says %s", stamp(start), stamp(end), hours, sum, err, want)
+					return fmt.Errorf("from %s to %s over %s pass %s; the walk says %s: %w", stamp(start), stamp(end), hours, sum, want, errOr(err))
 				}
 			}
 		}

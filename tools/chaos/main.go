@@ -96,7 +96,7 @@ func run(ctx context.Context, o options) error {
 	running, endLoad := context.WithCancel(ctx)
 	defer endLoad()
 	done := l.run(running, o.senders)
-	rng := rand.New(rand.NewPCG(o.seed, 1))
+	rng := rand.New(rand.NewPCG(o.seed, 1)) //nolint:gosec // a load, not a secret
 	var slowest time.Duration
 	for i := range o.kills {
 		wait(ctx, time.Duration(300+rng.IntN(2200))*time.Millisecond)

@@ -138,7 +138,7 @@ func (c *Servers) Start(t testing.TB, i int) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	n.cmd = exec.Command(exe) //nolint:gosec // this very binary
+	n.cmd = exec.Command(exe)
 	n.cmd.Env = append(os.Environ(), serverEnv+"="+filepath.Join(n.dir, "conf"))
 	n.cmd.Stderr = os.Stderr
 	if n.stdin, err = n.cmd.StdinPipe(); err != nil {

@@ -1,6 +1,7 @@
 package bustest
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"slices"
@@ -122,7 +123,7 @@ func unreadable(t *testing.T, s *Site) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for i, want := range [][]byte{future, garbage} {
-		if row := r.quarantined[i]; string(row.Raw) != string(want) || row.Reason == "" || row.EventID != "" || row.Attempts < 1 {
+		if row := r.quarantined[i]; !bytes.Equal(row.Raw, want) || row.Reason == "" || row.EventID != "" || row.Attempts < 1 {
 			t.Errorf("row %d: %d raw bytes, reason %q, event %q, %d attempts", i, len(row.Raw), row.Reason, row.EventID, row.Attempts)
 		}
 	}

@@ -197,7 +197,7 @@ func consume(t testing.TB, b *bus.Bus, role string, h bus.Handler) (stop func() 
 			select {
 			case result = <-done:
 			case <-time.After(patience):
-				result = fmt.Errorf("Consume did not return within %v", patience)
+				result = fmt.Errorf("the consumer did not return within %v", patience)
 			}
 		})
 		return result
