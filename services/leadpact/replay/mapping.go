@@ -1,6 +1,7 @@
 package replay
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"maps"
@@ -30,7 +31,7 @@ type Mapping struct {
 // Sign holds one of the three proofs.
 type Sign struct {
 	Bearer   string `yaml:"bearer"`
-	Standard string `yaml:"standard_webhooks"`
+	Standard string `yaml:"standard-webhooks"`
 	HMAC     *HMAC  `yaml:"hmac"`
 }
 
@@ -98,7 +99,7 @@ func (m *Mapping) proof() (agreement.Verify, string, error) {
 		return agreement.Verify{}, "", errors.New("history goes in batches, and Standard Webhooks has none: send it through a JSON source")
 	case s.HMAC != nil:
 		h := s.HMAC
-		return agreement.Verify{Kind: agreement.HMAC, Header: h.Header, Encoding: h.Encoding, Prefix: h.Prefix, Algorithm: h.Algorithm}, h.Secret, nil
+		return agreement.Verify{Kind: agreement.HMAC, Header: cmp.Or(h.Header, "X-Signature"), Encoding: h.Encoding, Prefix: h.Prefix, Algorithm: h.Algorithm}, h.Secret, nil
 	}
 	return agreement.Verify{}, "", errors.New("the mapping needs sign: bearer or hmac, as the agreement says of the source")
 }

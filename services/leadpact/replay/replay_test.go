@@ -261,7 +261,7 @@ func TestMappingFaults(t *testing.T) {
 		{strings.Replace(good, "id: \"{id}\", ", "", 1), "needs event.id"},
 		{strings.Replace(good, ", email: \"{mail}\"", "", 1), "they say who the lead is"},
 		{strings.Replace(good, "sign: {bearer: env:CRM}\n", "", 1), "the mapping needs sign"},
-		{strings.Replace(good, "bearer", "standard_webhooks", 1), "Standard Webhooks has none"},
+		{strings.Replace(good, "bearer", "standard-webhooks", 1), "Standard Webhooks has none"},
 	} {
 		if _, err := replay.ParseMapping([]byte(c.text)); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%q: told %v, not %q", c.text, err, c.want)
