@@ -63,7 +63,7 @@ func invariants() []invariant {
 		{"facts: what is known of each lead is the fold of its facts", knowledgeIsFold},
 		{"stages: changes are numbered without a gap and follow each other", stagesFollow},
 		{"owners: no lead has two live assignments, and none overlap", oneOwner},
-		{"capacity: no rep holds more than was counted", loadsCounted},
+		{"loads: what is written down of each rep is what he holds", loadsCounted},
 		{"clocks: none is open behind an ended assignment, none is overdue", clocksResolved},
 		{"breaches: none early, each once, each in the ledger", breachesTold},
 		{"ledger: numbered without a gap, and chained", ledgerChained},

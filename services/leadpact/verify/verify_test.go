@@ -110,8 +110,8 @@ func testBites(t *testing.T, data string) {
 			`UPDATE reps SET live = live + 1`), []string{"owners"}},
 		"assignments that overlap": {"handoff", statements(
 			`UPDATE assignments SET started_at = started_at - 5000000 WHERE n = 2`), []string{"owners"}},
-		"a load one too high": {"handoff", statements(`UPDATE reps SET live = live + 1 WHERE rep = 'ann'`), []string{"capacity"}},
-		"a load of nobody":    {"handoff", statements(`INSERT INTO reps (rep, live) VALUES ('zoe', 1)`), []string{"capacity"}},
+		"a load one too high": {"handoff", statements(`UPDATE reps SET live = live + 1 WHERE rep = 'ann'`), []string{"loads"}},
+		"a load of nobody":    {"handoff", statements(`INSERT INTO reps (rep, live) VALUES ('zoe', 1)`), []string{"loads"}},
 		"a clock behind an ended assignment": {"handoff", statements(
 			`UPDATE clocks SET state = 'open', due_at = due_at + 360000000000 WHERE state = 'met'
 			 AND assignment = (SELECT id FROM assignments WHERE end_reason NOT IN ('', 'breached') AND ended_at IS NOT NULL LIMIT 1)`), []string{"clocks"}},
