@@ -82,7 +82,7 @@ type HandoffRow struct {
 	StartedAt  time.Time
 	// WaitingSince orders those that wait.
 	WaitingSince time.Time
-	// Contact is the card, marshalled; empty when no assignment lives.
+	// Contact is the card, marshalled; empty once the handoff is closed. It stays while the lead waits, for the next rep.
 	Contact []byte
 	// Cause is the event that started it.
 	Cause string
