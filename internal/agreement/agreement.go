@@ -122,6 +122,9 @@ type Mapping struct {
 // Scoring is how points are given.
 type Scoring struct {
 	Rules []Rule
+
+	places   map[string]int // by the rules' names
+	when, on index
 }
 
 // Rule gives points. A fit rule looks at what is known (When); an engagement rule looks at each touch (On) and decays.

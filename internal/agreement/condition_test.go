@@ -63,7 +63,7 @@ func TestHolds(t *testing.T) {
 		t.Run(condition, func(t *testing.T) {
 			t.Parallel()
 			c := guard(t, "'"+strings.ReplaceAll(condition, "'", "''")+"'")
-			got, err := c.Holds(lead)
+			got, err := c.Holds(&lead)
 			if err != nil || got != want {
 				t.Errorf("holds: %v, %v; want %v", got, err, want)
 			}
@@ -71,18 +71,18 @@ func TestHolds(t *testing.T) {
 				t.Errorf("reads %q", c)
 			}
 			// A lead of whom nothing is known must not be an error either.
-			if _, err := c.Holds(agreement.Lead{}); err != nil {
+			if _, err := c.Holds(&agreement.Lead{}); err != nil {
 				t.Errorf("on an empty lead: %v", err)
 			}
 			// Nor one whose values come from an agreement that declared the fields otherwise: they are not known.
 			odd := agreement.Lead{Fields: map[string]any{"employees": "many", "industry": true, "hot": 1.0}}
-			if _, err := c.Holds(odd); err != nil {
+			if _, err := c.Holds(&odd); err != nil {
 				t.Errorf("on values of other types: %v", err)
 			}
 		})
 	}
 	var none *agreement.Condition
-	if ok, err := none.Holds(lead); !ok || err != nil || none.String() != "" {
+	if ok, err := none.Holds(&lead); !ok || err != nil || none.String() != "" {
 		t.Errorf("no condition: %v, %v, %q; it holds always", ok, err, none)
 	}
 }
@@ -96,11 +96,11 @@ func TestMatches(t *testing.T) {
 		t.Fatal(faults)
 	}
 	touch := agreement.Touch{Kind: "page_viewed", Source: "web", Channel: "organic", Fields: map[string]any{"employees": 6.0}}
-	if ok, err := a.Scoring.Rules[1].On.Matches(touch); !ok || err != nil {
+	if ok, err := a.Scoring.Rules[1].On.Matches(&touch); !ok || err != nil {
 		t.Errorf("matches: %v, %v", ok, err)
 	}
 	touch.Fields = nil
-	if ok, err := a.Scoring.Rules[1].On.Matches(touch); ok || err != nil {
+	if ok, err := a.Scoring.Rules[1].On.Matches(&touch); ok || err != nil {
 		t.Errorf("matches without the field: %v, %v", ok, err)
 	}
 }
@@ -218,7 +218,7 @@ func TestConditionsAreShared(t *testing.T) {
 		wg.Go(func() {
 			for n := range 200 {
 				l := agreement.Lead{Fields: map[string]any{"employees": float64(n), "industry": "software"}, Did: map[string]int64{"attempt": int64(i)}}
-				got, err := c.Holds(l)
+				got, err := c.Holds(&l)
 				if want := n+i > 10; err != nil || got != want {
 					t.Errorf("%d employees, %d attempts: %v, %v", n, i, got, err)
 					return
@@ -233,10 +233,10 @@ func TestConditionsAreShared(t *testing.T) {
 func TestCost(t *testing.T) {
 	t.Parallel()
 	c := guard(t, "lead.industry.lower().contains(lead.industry + \"x\")")
-	if _, err := c.Holds(agreement.Lead{Fields: map[string]any{"industry": strings.Repeat("a", 1<<20)}}); err == nil {
+	if _, err := c.Holds(&agreement.Lead{Fields: map[string]any{"industry": strings.Repeat("a", 1<<20)}}); err == nil {
 		t.Error("no error")
 	}
-	if ok, err := c.Holds(agreement.Lead{Fields: map[string]any{"industry": strings.Repeat("a", 1<<10)}}); ok || err != nil {
+	if ok, err := c.Holds(&agreement.Lead{Fields: map[string]any{"industry": strings.Repeat("a", 1<<10)}}); ok || err != nil {
 		t.Errorf("on an ordinary value: %v, %v", ok, err)
 	}
 }
@@ -246,7 +246,7 @@ func BenchmarkHolds(b *testing.B) {
 	l := agreement.Lead{Score: 10, Fields: map[string]any{"hot": true, "industry": "software"}}
 	b.ReportAllocs()
 	for b.Loop() {
-		if ok, err := c.Holds(l); !ok || err != nil {
+		if ok, err := c.Holds(&l); !ok || err != nil {
 			b.Fatal(ok, err)
 		}
 	}

@@ -19,7 +19,7 @@ import (
 const (
 	maxBytes  = 1 << 20
 	maxTokens = 60_000
-	maxKeys   = 5_000
+	maxKeys   = 6_500
 	maxDepth  = 24
 	maxIndent = 100
 )

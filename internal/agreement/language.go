@@ -35,10 +35,12 @@ var leadWords = []string{"score", "fit", "engagement", "stage", "grade", "channe
 
 // dialect is what one sort of conditions may say.
 type dialect struct {
-	env     *cel.Env
-	subject string   // lead or touch
-	members []string // what may follow the subject's dot
-	words   []string // what else may be named, for hints
+	env *cel.Env
+	// variables by the names that CEL sees.
+	variables map[string]variable
+	subject   string   // lead or touch
+	members   []string // what may follow the subject's dot
+	words     []string // what else may be named, for hints
 }
 
 // vocabulary is what the conditions of one agreement may name.
@@ -73,45 +75,31 @@ const (
 	// maxCondition bounds one condition, in characters.
 	maxCondition = 2000
 	// maxConditions bounds all conditions of an agreement together.
-	maxConditions = 64 << 10
+	maxConditions = 96 << 10
 	// maxCost bounds one evaluation, in CEL's units; an ordinary condition takes some tens.
 	maxCost = 1_000_000
 )
 
 func newLanguage(words vocabulary) (*language, error) {
 	l := &language{words: words, types: map[string]FieldType{}, left: maxConditions}
-	vars := []cel.EnvOption{
-		cel.Variable("known", cel.ListType(cel.StringType)),
-		cel.Variable("score", cel.DoubleType),
-		cel.Variable("fit", cel.DoubleType),
-		cel.Variable("engagement", cel.DoubleType),
-		cel.Variable("stage", cel.StringType),
-		cel.Variable("grade", cel.StringType),
-		cel.Variable("channel", cel.StringType),
-		cel.Variable("source", cel.StringType),
-		cel.Macros(l.counter("did", "activity", Kinds()), l.counter("known", "field", words.fieldNames())),
-	}
-	for _, k := range Kinds() {
-		vars = append(vars, cel.Variable(hidden("did", k), cel.DoubleType))
-	}
-	touches := []cel.EnvOption{
-		cel.Variable("touch.kind", cel.StringType),
-		cel.Variable("touch.source", cel.StringType),
-		cel.Variable("touch.channel", cel.StringType),
-	}
 	for _, f := range words.fields {
 		l.types[f.Name] = f.Type
-		vars = append(vars, cel.Variable("lead."+f.Name, f.Type.cel()), cel.Variable(hidden("known", f.Name), cel.BoolType))
-		touches = append(touches, cel.Variable("touch."+f.Name, f.Type.cel()))
 	}
 	functions := []string{"lower", "contains", "startsWith", "endsWith", "matches"}
-	l.lead = dialect{subject: "lead", members: words.fieldNames(), words: slices.Concat(leadWords, []string{"lead"}, functions)}
-	l.touch = dialect{subject: "touch", members: append(words.fieldNames(), "kind", "source", "channel"), words: append(functions, "touch")}
+	l.lead = dialect{
+		variables: leadVariables(words.fields), subject: "lead", members: words.fieldNames(),
+		words: slices.Concat(leadWords, []string{"lead"}, functions),
+	}
+	l.touch = dialect{
+		variables: touchVariables(words.fields), subject: "touch", members: append(words.fieldNames(), "kind", "source", "channel"),
+		words: append(functions, "touch"),
+	}
+	counters := cel.Macros(l.counter("did", "activity", Kinds()), l.counter("known", "field", words.fieldNames()))
 	var err error
-	if l.lead.env, err = cel.NewCustomEnv(append(base(), vars...)...); err != nil {
+	if l.lead.env, err = cel.NewCustomEnv(slices.Concat(base(), declarations(l.lead.variables), []cel.EnvOption{counters})...); err != nil {
 		return nil, fmt.Errorf("set up the conditions on leads: %w", err)
 	}
-	if l.touch.env, err = cel.NewCustomEnv(append(base(), touches...)...); err != nil {
+	if l.touch.env, err = cel.NewCustomEnv(append(base(), declarations(l.touch.variables)...)...); err != nil {
 		return nil, fmt.Errorf("set up the conditions on touches: %w", err)
 	}
 	return l, nil
@@ -141,19 +129,6 @@ func base() []cel.EnvOption {
 				return types.String(strings.ToLower(string(s)))
 			}))),
 	}
-}
-
-// cel is the type of a field in conditions. A field whose type is faulty takes any, so that the fault is said once.
-func (t FieldType) cel() *cel.Type {
-	switch t {
-	case Text:
-		return cel.StringType
-	case Number:
-		return cel.DoubleType
-	case Flag:
-		return cel.BoolType
-	}
-	return cel.DynType
 }
 
 // hidden names the variable behind did("won"); nobody can write it.
@@ -201,8 +176,29 @@ type remark struct {
 	message, hint string
 }
 
-// compile checks one condition. barred are variables that may not be looked at here, with the reason.
-func (l *language) compile(d dialect, text string, barred map[string]string) (cel.Program, []remark) {
+// compile checks one condition and makes it ready to be asked. barred are variables that may not be looked at here, with the reason.
+func (l *language) compile(d dialect, text string, barred map[string]string) (*Condition, []remark) {
+	checked, remarks := l.check(d, text, barred)
+	if len(remarks) > 0 {
+		return nil, remarks
+	}
+	c := &Condition{text: text, expr: checked.NativeRep().Expr(), variables: d.variables}
+	if c.closure, c.texts = closure(c.expr, d.variables); c.closure != nil && len(c.texts) == 0 {
+		return c, nil
+	}
+	var err error
+	if c.program, err = d.program(checked); err != nil {
+		return nil, []remark{{line: 1, message: "the condition cannot be run: " + err.Error()}}
+	}
+	return c, nil
+}
+
+// program is the condition for CEL to answer.
+func (d dialect) program(checked *cel.Ast) (cel.Program, error) {
+	return d.env.Program(checked, cel.EvalOptions(cel.OptOptimize), cel.CostLimit(maxCost))
+}
+
+func (l *language) check(d dialect, text string, barred map[string]string) (*cel.Ast, []remark) {
 	parsed, issues := d.env.Parse(text)
 	if issues.Err() != nil {
 		return nil, l.explain(d, text, issues)
@@ -225,11 +221,7 @@ func (l *language) compile(d dialect, text string, barred map[string]string) (ce
 		}
 		return nil, []remark{{line: 1, message: "the condition is " + typeWord(t.String()) + "; it must be true or false", hint: hint}}
 	}
-	program, err := d.env.Program(checked, cel.EvalOptions(cel.OptOptimize), cel.CostLimit(maxCost))
-	if err != nil {
-		return nil, []remark{{line: 1, message: "the condition cannot be run: " + err.Error()}}
-	}
-	return program, nil
+	return checked, nil
 }
 
 // onlyDoubles rewrites whole-number literals, so that authors need not know that 50 and 50.0 differ for CEL.

@@ -131,7 +131,7 @@ func (b *builder) readChannels(n *node) {
 
 // condition compiles the condition n; nil when it is absent or faulty.
 func (b *builder) condition(n *node, d dialect, barred map[string]string) *Condition {
-	if n == nil {
+	if n == nil || len(b.list) >= maxFaults { // nobody would hear of further faults, and looking for them takes time
 		return nil
 	}
 	if n.kind != scalar || n.text == "" {
@@ -143,9 +143,9 @@ func (b *builder) condition(n *node, d dialect, barred map[string]string) *Condi
 		b.at(n, "the condition is too long", fmt.Sprintf("at most %d characters, and %d in all conditions together", maxCondition, maxConditions))
 		return nil
 	}
-	program, remarks := b.language.compile(d, n.text, barred)
+	c, remarks := b.language.compile(d, n.text, barred)
 	if len(remarks) == 0 {
-		return &Condition{text: n.text, program: program, fields: b.a.Fields}
+		return c
 	}
 	places, lines := b.doc.trace(n), lineStarts(n.text)
 	for _, r := range remarks {

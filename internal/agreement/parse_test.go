@@ -159,7 +159,7 @@ func TestParse(t *testing.T) {
 		Rejections: []agreement.Rejection{{Reason: "no-fit", Recycle: true}, {Reason: "no-time"}},
 		Volumes:    []agreement.Volume{{Name: "mqls", Stage: "mql", PerRep: 100, Floor: 0.9}},
 	}
-	if diff := cmp.Diff(want, got, cmpopts.IgnoreTypes(&agreement.Condition{})); diff != "" {
+	if diff := cmp.Diff(want, got, cmpopts.IgnoreTypes(&agreement.Condition{}), cmpopts.IgnoreUnexported(agreement.Scoring{})); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
 	}
 	for _, c := range []struct {
@@ -388,10 +388,10 @@ func TestBounds(t *testing.T) {
 	// guarded has stages up to the bound on conditions, each with that one.
 	guarded := func(condition string) string {
 		stage := "  - name: x\n    when: '" + condition + "'\n"
-		return strings.Replace(whole, "stages:\n", "stages:\n"+strings.Repeat(stage, 40), 1)
+		return strings.Replace(whole, "stages:\n", "stages:\n"+strings.Repeat(stage, 60), 1)
 	}
 	var sources strings.Builder
-	for i := range 4500 {
+	for i := range 6000 {
 		fmt.Fprintf(&sources, "  some-long-name-of-a-source-%d: 1\n", i)
 	}
 	for name, text := range map[string]string{
@@ -401,7 +401,7 @@ func TestBounds(t *testing.T) {
 		"pairs":         "a: " + strings.Repeat("[", 9000) + strings.Repeat("]", 9000),
 		"dashes":        strings.Repeat("- ", 100_000),
 		"same keys":     strings.Repeat("k: 1\n", 50_000),
-		"most keys":     strings.Repeat("k: 1\n", 4_999),
+		"most keys":     strings.Repeat("k: 1\n", 6_499),
 		"items":         strings.Repeat("- 1\n", 100_000),
 		"too long":      strings.Repeat("#", 1<<20+1),
 		"comments":      strings.Repeat("# x\n", 1<<18),
@@ -416,6 +416,9 @@ func TestBounds(t *testing.T) {
 		"ors":           guarded(strings.Repeat("lead.hot||", 190) + "lead.hot"),
 		"mixture":       guarded(strings.Repeat("(lead.hot&&score>1||", 55) + "lead.hot" + strings.Repeat(")", 55)),
 		"dots":          guarded("lead" + strings.Repeat(".a", 950)),
+		"comparisons":   guarded(strings.Repeat("1<2||", 395) + "lead.hot"),
+		"literals":      guarded("score in [" + strings.Repeat("1,", 950) + "1]"),
+		"strangers":     guarded(strings.Repeat("x<2||", 395) + "lead.hot"),
 		"noise":         guarded(strings.Repeat("@#$%^&*", 280)),
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -429,6 +432,51 @@ func TestBounds(t *testing.T) {
 				t.Errorf("took %v", took)
 			}
 			t.Logf("took %v: %v", took, faults[0])
+		})
+	}
+}
+
+// thousand has that many rules of all the keys that a rule can have, half on the lead and half on touches.
+func thousand(n int) string {
+	var rules strings.Builder
+	rules.WriteString("scoring:\n")
+	for i := range n / 2 {
+		fmt.Fprintf(&rules, "  - {name: on-%d, points: 5, on: 'touch.kind == \"kind-%d\" && touch.channel in [\"paid\", \"organic\"] && touch.employees >= 10', half_life: 30d, cap: 40}\n", i, i/15)
+		fmt.Fprintf(&rules, "  - {name: when-%d, points: 5, when: 'lead.industry == \"industry-%d\" && lead.employees >= 10 && lead.employees < 2000'}\n", i, i/15)
+	}
+	return strings.Replace(whole, "scoring:\n", rules.String(), 1)
+}
+
+// TestAThousandRules fit into an agreement.
+func TestAThousandRules(t *testing.T) {
+	t.Parallel()
+	a, faults := agreement.Parse("a.yaml", []byte(thousand(1000)))
+	if a == nil {
+		t.Fatal(faults[0])
+	}
+	if len(a.Scoring.Rules) != 1002 {
+		t.Errorf("%d rules", len(a.Scoring.Rules))
+	}
+	for _, name := range []string{"on-0", "when-499", "visit"} {
+		if place, ok := a.Scoring.Place(name); !ok || a.Scoring.Rules[place].Name != name {
+			t.Errorf("rule %s stands at %d, %v", name, place, ok)
+		}
+	}
+	if _, ok := a.Scoring.Place("none"); ok {
+		t.Error("a rule that there is not has a place")
+	}
+}
+
+func BenchmarkParse(b *testing.B) {
+	for _, n := range []int{30, 1000} {
+		text := []byte(thousand(n))
+		b.Run(fmt.Sprint(n), func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				if a, faults := agreement.Parse("a.yaml", text); a == nil {
+					b.Fatal(faults[0])
+				}
+			}
 		})
 	}
 }

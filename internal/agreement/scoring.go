@@ -63,6 +63,30 @@ func (b *builder) readScoring(n *node) {
 		}
 		b.a.Scoring.Rules = append(b.a.Scoring.Rules, rule)
 	}
+	b.a.Scoring.index()
+}
+
+// index prepares the questions that Fitting, Engaging and Place answer.
+func (s *Scoring) index() {
+	s.places = make(map[string]int, len(s.Rules))
+	when, on := make([]*Condition, len(s.Rules)), make([]*Condition, len(s.Rules))
+	for place, r := range s.Rules {
+		s.places[r.Name], when[place], on[place] = place, r.When, r.On
+	}
+	s.when, s.on = newIndex(when), newIndex(on)
+}
+
+// Fitting appends the places in Rules of those with 'when' that could hold of the lead, ascending. It leaves out only what is sure not to
+// hold, and costs what it finds: rules that ask for another value than the lead has are not looked at.
+func (s *Scoring) Fitting(places []int, l *Lead) []int { return s.when.find(places, view{lead: l}) }
+
+// Engaging appends the places in Rules of those with 'on' that could match the touch. It is to touches what Fitting is to leads.
+func (s *Scoring) Engaging(places []int, t *Touch) []int { return s.on.find(places, view{touch: t}) }
+
+// Place is where in Rules the rule of that name stands.
+func (s *Scoring) Place(rule string) (int, bool) {
+	place, ok := s.places[rule]
+	return place, ok
 }
 
 func (b *builder) points(n *node) float64 {
@@ -143,7 +167,7 @@ func (b *builder) checkEnds(n *node) {
 			if !s.Final {
 				return false
 			}
-			holds, err := s.When.Holds(Lead{Did: map[string]int64{deed: 1}})
+			holds, err := s.When.Holds(&Lead{Did: map[string]int64{deed: 1}})
 			return holds && err == nil
 		})
 		if !ends {

@@ -184,6 +184,15 @@ func (b *Bus) options() []nats.Option {
 // Partitions is the number of partitions of every stream.
 func (b *Bus) Partitions() int { return b.cfg.Partitions }
 
+// InFlight is how many messages of one partition are worth having on their way at a time. The embedded server fsyncs one after
+// another, so that a second would only wait with fewer events in it; a cluster's round trips overlap.
+func (b *Bus) InFlight() int {
+	if b.cfg.Server != nil {
+		return 1
+	}
+	return 4
+}
+
 // Close ends every Consume after its batch in hand, and the connection. When ctx ends first, what is in hand is cut off and
 // comes again to the next owner; a ctx that is over already is a hard stop, as if the process were killed.
 func (b *Bus) Close(ctx context.Context) error {

@@ -3,10 +3,12 @@
 package event
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
-	"hash/fnv"
+	"slices"
+	"strconv"
 	"time"
 
 	"google.golang.org/protobuf/proto"
@@ -33,33 +35,43 @@ type Message struct {
 
 // Partition places key, a lead's id or a first identifier, on one of n partitions.
 func Partition(key string, n int) int {
-	h := fnv.New32a()
-	_, _ = h.Write([]byte(key)) // a hash never fails
-	return int(h.Sum32() % uint32(n))
+	h := uint32(2166136261) // FNV-1a
+	for i := range len(key) {
+		h = (h ^ uint32(key[i])) * 16777619
+	}
+	return int(h % uint32(n))
 }
 
 // AgreementPartition marks a message for the agreement's own stream, which has no partitions.
 const AgreementPartition = -1
 
-// Pack puts events into at most one message per partition, by lead, keeping their order.
+// Largest is how many bytes of events Pack puts into one message at most, unless one event alone is larger: half of what a NATS
+// server takes by default.
+const Largest = 512 << 10
+
+// Pack puts events into messages by lead, keeping the order of each partition: one message for a partition, or several when there
+// is too much for one. Messages that follow each other are of growing partitions.
 func Pack(events []*eventv1.Event, partitions int) ([]Message, error) {
-	batches := make([]eventv1.Batch, partitions)
+	var (
+		out  []Message
+		open = make([]int, partitions) // a partition's last message in out, from 1
+		wire []byte
+		err  error
+	)
 	for _, e := range events {
-		b := &batches[Partition(e.GetLead(), partitions)]
-		b.Events = append(b.Events, e)
-	}
-	var out []Message
-	for p := range batches {
-		if len(batches[p].Events) == 0 {
-			continue
+		if wire, err = (proto.MarshalOptions{}).MarshalAppend(wire[:0], e); err != nil {
+			return nil, fmt.Errorf("pack event %s: %w", e.GetId(), err)
 		}
-		batches[p].Major = Major
-		data, err := proto.Marshal(&batches[p])
-		if err != nil {
-			return nil, fmt.Errorf("pack %d events for partition %d: %w", len(batches[p].Events), p, err)
+		p := Partition(e.GetLead(), partitions)
+		if open[p] == 0 || len(out[open[p]-1].Data)+len(wire) > Largest {
+			// Room for a fair share of what comes: growing by doubling copies everything once more.
+			out = append(out, Message{Partition: p, Data: AppendHead(make([]byte, 0, min(Largest, (len(wire)+8)*(1+len(events)/partitions))))})
+			open[p] = len(out)
 		}
-		out = append(out, Message{Partition: p, Data: data})
+		m := &out[open[p]-1]
+		m.Data = AppendFrame(m.Data, wire)
 	}
+	slices.SortStableFunc(out, func(a, b Message) int { return cmp.Compare(a.Partition, b.Partition) })
 	return out, nil
 }
 
@@ -78,11 +90,15 @@ func Unpack(data []byte) ([]*eventv1.Event, error) {
 // DerivedID is the id of an event that follows from others: the same parts always give the same id, so work that is done
 // twice says the same thing twice.
 func DerivedID(parts ...string) string {
-	h := sha256.New()
+	var room [512]byte // enough for most, so that nothing is allocated
+	text := room[:0]
 	for _, p := range parts {
-		_, _ = fmt.Fprintf(h, "%d:%s", len(p), p) // a hash never fails
+		text = strconv.AppendInt(text, int64(len(p)), 10)
+		text = append(text, ':')
+		text = append(text, p...)
 	}
-	return hex.EncodeToString(h.Sum(nil)[:16])
+	sum := sha256.Sum256(text)
+	return hex.EncodeToString(sum[:16])
 }
 
 // Micros is the wire form of an instant.

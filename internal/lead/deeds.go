@@ -48,8 +48,11 @@ func addDeeds(a, b []Deed) []Deed {
 	return out
 }
 
-// Did counts the deeds of a cycle by kind. Each count stops at Remembered.
+// Did counts the deeds of a cycle by kind, for reading. Each count stops at Remembered.
 func (k Knowledge) Did(cycle uint32, since time.Time) map[string]int64 {
+	if len(k.Deeds) == 0 {
+		return nil
+	}
 	out := make(map[string]int64, len(k.Deeds))
 	for kind, deeds := range k.Deeds {
 		for _, d := range deeds {

@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 
+	"pgregory.net/rapid"
+
 	"github.com/leadpact/leadpact/internal/lead"
 )
 
@@ -88,6 +90,23 @@ func FuzzCanonical(f *testing.F) {
 		twice, err := lead.Canonical(once)
 		if err != nil || twice != once {
 			t.Fatalf("Canonical(%q) = %q, and of that %q, %v", in, once, twice, err)
+		}
+	})
+}
+
+// The short way to read an address gives what the long one gives.
+func TestPlainAddressesAreReadAsAllOthers(t *testing.T) {
+	t.Parallel()
+	part := rapid.StringMatching(`[a-zA-Z0-9._+-]{1,12}`)
+	rapid.Check(t, func(t *rapid.T) {
+		email := part.Draw(t, "local") + "@" + rapid.StringMatching(`[a-zA-Z0-9.-]{1,16}`).Draw(t, "domain")
+		if rapid.Bool().Draw(t, "gmail") {
+			email = part.Draw(t, "local") + "@GMail.com"
+		}
+		short, err := lead.Canonical(email)
+		long, errLong := lead.Canonical("<" + email + ">") // what a mail program writes; never read the short way
+		if short != long || (err == nil) != (errLong == nil) {
+			t.Fatalf("%q is %q (%v), and by the standard %q (%v)", email, short, err, long, errLong)
 		}
 	})
 }

@@ -59,101 +59,134 @@ func (k Knowledge) Touched() bool { return !k.First.At.IsZero() }
 // Fold adds facts to what is known. A fact that stands twice in the call, by source and id, counts once; one that k holds already
 // must not be given again: the store says which facts are fresh.
 func Fold(terms Terms, k Knowledge, facts ...Fact) Knowledge {
+	d := draft{Knowledge: k}
+	if len(facts) == 1 {
+		d.tell(terms, facts[0])
+		return d.Knowledge
+	}
 	type key struct{ source, id string }
 	seen := make(map[key]bool, len(facts))
-	out := k.clone()
 	for _, f := range facts {
 		if id := (key{f.Source, f.ID}); !seen[id] {
 			seen[id] = true
-			absorb(&out, single(terms, f))
+			d.tell(terms, f)
 		}
 	}
-	return out
+	return d.Knowledge
 }
 
 // Merge unites what is known from two disjoint sets of facts under the same terms.
 func Merge(a, b Knowledge) Knowledge {
-	out := a.clone()
-	absorb(&out, b)
-	return out
+	d := draft{Knowledge: a}
+	if b.Touched() {
+		d.touch(b.First, b.Last)
+	}
+	d.reach(b.Latest)
+	d.Name, d.Email, d.Phone = greater(a.Name, b.Name), greater(a.Email, b.Email), greater(a.Phone, b.Phone)
+	for field, value := range b.Fields {
+		d.field(field, value)
+	}
+	for kind, deeds := range b.Deeds {
+		d.deed(kind, deeds)
+	}
+	for rule, bins := range b.Engaged {
+		d.engage(rule, bins)
+	}
+	return d.Knowledge
 }
 
-// single is what one fact tells. Fold is Merge of singles, so its laws are those of absorb.
-func single(terms Terms, f Fact) Knowledge {
-	k := Knowledge{Latest: f.OccurredAt}
+// draft is a Knowledge in the making. Facts and other knowledge come into it by the same few additions, each commutative and
+// associative by itself, so that all of it is: maxima and minima over keys that no two facts share, addDeeds and addBins.
+//
+// It shares the maps of the Knowledge that it began with until it first writes into one, and their slices for good, since addDeeds and
+// addBins make new ones.
+type draft struct {
+	Knowledge
+	ownFields, ownDeeds, ownEngaged bool
+}
+
+// tell adds what one fact says.
+func (d *draft) tell(terms Terms, f Fact) {
+	d.reach(f.OccurredAt)
 	say := func(field string, value any) Value {
 		return Value{Value: value, Stamp: Stamp{
 			Rank: terms.Rank(field, f.Source), OccurredAt: f.OccurredAt, Source: f.Source, ID: f.ID,
 		}}
 	}
 	if f.FullName != "" {
-		k.Name = say("name", f.FullName)
+		d.Name = greater(d.Name, say("name", f.FullName))
 	}
 	if f.Email != "" {
-		k.Email = say("email", f.Email)
+		d.Email = greater(d.Email, say("email", f.Email))
 	}
 	if f.Phone != "" {
-		k.Phone = say("phone", f.Phone)
+		d.Phone = greater(d.Phone, say("phone", f.Phone))
 	}
 	for field, value := range f.Fields {
-		if !finite(value) || !terms.Declared(field, value) {
-			continue
+		if finite(value) && terms.Declared(field, value) {
+			d.field(field, say(field, value))
 		}
-		put(&k.Fields, field, say(field, value))
 	}
 	switch f.Kind {
 	case Touch:
-		k.First = Moment{At: f.OccurredAt, Source: f.Source, ID: f.ID, Channel: f.Channel}
-		k.Last = k.First
+		m := Moment{At: f.OccurredAt, Source: f.Source, ID: f.ID, Channel: f.Channel}
+		d.touch(m, m)
 		for _, g := range terms.Engage(f) {
-			put(&k.Engaged, g.Rule, []Bin{g.bin(f.OccurredAt)})
+			bin := [1]Bin{g.bin(f.OccurredAt)}
+			d.engage(g.Rule, bin[:])
 		}
 	case Outcome, Activity:
 		if !IsDeed(f.Name) {
 			break
 		}
-		d := Deed{At: f.OccurredAt, Source: f.Source, ID: f.ID, Rep: f.Rep}
+		deed := Deed{At: f.OccurredAt, Source: f.Source, ID: f.ID, Rep: f.Rep}
 		if f.Kind == Activity {
-			d.Cycle = f.Cycle
-			d.Recycles = f.Name == Rejected && terms.Recycles(f.Reason)
+			deed.Cycle = f.Cycle
+			deed.Recycles = f.Name == Rejected && terms.Recycles(f.Reason)
 		}
-		put(&k.Deeds, f.Name, []Deed{d})
-	}
-	return k
-}
-
-// absorb adds what o knows. Each line is commutative and associative by itself, so all of it is: maxima and minima over keys that
-// no two facts share, addDeeds and addBins.
-func absorb(k *Knowledge, o Knowledge) {
-	if o.Touched() {
-		if !k.Touched() || o.First.compare(k.First) < 0 {
-			k.First = o.First
-		}
-		if o.Last.compare(k.Last) > 0 {
-			k.Last = o.Last
-		}
-	}
-	if o.Latest.After(k.Latest) {
-		k.Latest = o.Latest
-	}
-	k.Name = greater(k.Name, o.Name)
-	k.Email = greater(k.Email, o.Email)
-	k.Phone = greater(k.Phone, o.Phone)
-	for field, value := range o.Fields {
-		put(&k.Fields, field, greater(k.Fields[field], value))
-	}
-	for kind, deeds := range o.Deeds {
-		put(&k.Deeds, kind, addDeeds(k.Deeds[kind], deeds))
-	}
-	for rule, bins := range o.Engaged {
-		put(&k.Engaged, rule, addBins(k.Engaged[rule], bins))
+		d.deed(f.Name, []Deed{deed})
 	}
 }
 
-// clone copies the maps; the slices in them are shared, since addDeeds and addBins make new ones.
-func (k Knowledge) clone() Knowledge {
-	k.Fields, k.Deeds, k.Engaged = maps.Clone(k.Fields), maps.Clone(k.Deeds), maps.Clone(k.Engaged)
-	return k
+func (d *draft) touch(first, last Moment) {
+	if !d.Touched() || first.compare(d.First) < 0 {
+		d.First = first
+	}
+	if last.compare(d.Last) > 0 {
+		d.Last = last
+	}
+}
+
+func (d *draft) reach(t time.Time) {
+	if t.After(d.Latest) {
+		d.Latest = t
+	}
+}
+
+func (d *draft) field(name string, value Value) {
+	own(&d.Fields, &d.ownFields)
+	d.Fields[name] = greater(d.Fields[name], value)
+}
+
+func (d *draft) deed(kind string, deeds []Deed) {
+	own(&d.Deeds, &d.ownDeeds)
+	d.Deeds[kind] = addDeeds(d.Deeds[kind], deeds)
+}
+
+func (d *draft) engage(rule string, bins []Bin) {
+	own(&d.Engaged, &d.ownEngaged)
+	d.Engaged[rule] = addBins(d.Engaged[rule], bins)
+}
+
+// own makes the map the draft's, if it is not yet.
+func own[V any](m *map[string]V, is *bool) {
+	if *is {
+		return
+	}
+	*is = true
+	if *m = maps.Clone(*m); *m == nil {
+		*m = map[string]V{}
+	}
 }
 
 func (m Moment) compare(o Moment) int {
@@ -175,11 +208,4 @@ func greater(a, b Value) Value {
 func finite(value any) bool {
 	number, is := value.(float64)
 	return !is || !math.IsNaN(number) && !math.IsInf(number, 0)
-}
-
-func put[V any](m *map[string]V, key string, value V) {
-	if *m == nil {
-		*m = map[string]V{}
-	}
-	(*m)[key] = value
 }

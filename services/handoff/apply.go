@@ -139,7 +139,7 @@ func poolFor(version *agreement.Agreement, staged *eventv1.LeadStaged) (string, 
 		Stage: staged.GetTo(), Grade: staged.GetGrade(), Channel: staged.GetChannel(), Source: staged.GetFirstSource(),
 	}
 	for _, r := range version.Handoff.Routes {
-		if holds, err := r.When.Holds(lead); err == nil && holds {
+		if holds, err := r.When.Holds(&lead); err == nil && holds {
 			return r.Pool, nil
 		}
 	}

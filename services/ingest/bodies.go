@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"slices"
 	"strconv"
 	"sync/atomic"
 )
@@ -21,7 +22,7 @@ type bodies struct {
 func (b *bodies) read(w http.ResponseWriter, r *http.Request) (body []byte, release func(), p *Problem) {
 	c := &counted{from: http.MaxBytesReader(w, r.Body, b.largest), in: b}
 	release = func() { b.held.Add(-c.taken) }
-	body, err := io.ReadAll(c)
+	body, err := c.all(r.ContentLength, b.largest)
 	var tooLarge *http.MaxBytesError
 	switch {
 	case err == nil:
@@ -35,6 +36,26 @@ func (b *bodies) read(w http.ResponseWriter, r *http.Request) (body []byte, rele
 		return nil, release, unavailable("too much is coming in at once")
 	default:
 		return nil, release, &Problem{Type: typeTimeout, Title: "Body not complete", Status: http.StatusRequestTimeout, Detail: "the body did not arrive whole and in time"}
+	}
+}
+
+// all reads to the end. expected is the length that the sender promises, -1 when he does not; room for it is made at once, but no
+// more than most bodies need: promises are not charged.
+func (c *counted) all(expected, largest int64) ([]byte, error) {
+	const most = 16 << 10
+	body := make([]byte, 0, max(512, min(expected+1, largest+1, most)))
+	for {
+		n, err := c.Read(body[len(body):cap(body)])
+		body = body[:len(body)+n]
+		if errors.Is(err, io.EOF) {
+			return body, nil
+		}
+		if err != nil {
+			return body, err
+		}
+		if len(body) == cap(body) {
+			body = slices.Grow(body, len(body))
+		}
 	}
 }
 

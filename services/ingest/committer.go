@@ -7,18 +7,14 @@ import (
 	"fmt"
 	"sync"
 
-	"google.golang.org/protobuf/proto"
-
 	"github.com/leadpact/leadpact/internal/event"
-	eventv1 "github.com/leadpact/leadpact/proto/leadpact/event/v1"
 )
 
 // Bounds of one message. The queue is bounded too, so that a slow log makes senders wait and then try again later, not us grow.
 const (
-	maxPacked   = 512
-	maxBytes    = 512 << 10
-	maxInFlight = 4
-	maxQueued   = 256
+	maxPacked = 512
+	maxBytes  = 512 << 10
+	maxQueued = 256
 )
 
 var errStopped = errors.New("the door is closing")
@@ -28,14 +24,18 @@ type Publisher interface {
 	// Publish returns nil once the message is on disk. It bounds its own wait to about a second.
 	Publish(ctx context.Context, producer string, m event.Message, id string) error
 	Partitions() int
+	// InFlight is how many messages of one partition are worth having on their way at a time. A log that fsyncs one message after
+	// another wants few: what waits goes into the next message, and shares its fsync.
+	InFlight() int
 	// Ready says why nothing can be accepted now.
 	Ready(ctx context.Context) error
 }
 
 // parcel is the part of one request that goes to one partition.
 type parcel struct {
-	events []*eventv1.Event
-	bytes  int
+	// frames are its events in wire form, count of them.
+	frames []byte
+	count  int
 	// given is closed when the request has given up: its sender was told to try again.
 	given <-chan struct{}
 	done  chan error
@@ -65,10 +65,15 @@ func newCommitter(partition int, bus Publisher) *committer {
 }
 
 // submit waits until events are durable, refused by the log, or ctx ends. An error leaves open whether they were stored.
-func (c *committer) submit(ctx context.Context, events []*eventv1.Event) error {
-	p := &parcel{events: events, given: ctx.Done(), done: make(chan error, 1)}
+func (c *committer) submit(ctx context.Context, events []taken) error {
+	p := &parcel{count: len(events), given: ctx.Done(), done: make(chan error, 1)}
+	size := 0
 	for _, e := range events {
-		p.bytes += proto.Size(e)
+		size += len(e.wire) + 8 // with its frame
+	}
+	p.frames = make([]byte, 0, size)
+	for _, e := range events {
+		p.frames = event.AppendFrame(p.frames, e.wire)
 	}
 	select {
 	case c.queue <- p:
@@ -98,7 +103,7 @@ func (c *committer) run(ctx context.Context) {
 	defer close(c.stopped)
 	var inFlight sync.WaitGroup
 	defer inFlight.Wait()
-	slots := make(chan struct{}, maxInFlight)
+	slots := make(chan struct{}, c.bus.InFlight())
 	var held *parcel // did not fit into the message before
 	for {
 		first := held
@@ -135,17 +140,17 @@ func (c *committer) run(ctx context.Context) {
 // gather takes what waits, up to the bounds of a message; held is the parcel that did not fit.
 func (c *committer) gather(first *parcel) (group []*parcel, held *parcel) {
 	group = []*parcel{first}
-	events, bytes := len(first.events), first.bytes
+	events, bytes := first.count, len(first.frames)
 	for {
 		select {
 		case p := <-c.queue:
 			if p.over() {
 				continue
 			}
-			if events+len(p.events) > maxPacked || bytes+p.bytes > maxBytes {
+			if events+p.count > maxPacked || bytes+len(p.frames) > maxBytes {
 				return group, p
 			}
-			events, bytes = events+len(p.events), bytes+p.bytes
+			events, bytes = events+p.count, bytes+len(p.frames)
 			group = append(group, p)
 		default:
 			return group, nil
@@ -154,13 +159,13 @@ func (c *committer) gather(first *parcel) (group []*parcel, held *parcel) {
 }
 
 func (c *committer) publish(group []*parcel) error {
-	b := &eventv1.Batch{Major: event.Major}
+	size := 8
 	for _, p := range group {
-		b.Events = append(b.Events, p.events...)
+		size += len(p.frames)
 	}
-	data, err := proto.Marshal(b)
-	if err != nil {
-		return fmt.Errorf("pack %d events: %w", len(b.GetEvents()), err)
+	data := event.AppendHead(make([]byte, 0, size))
+	for _, p := range group {
+		data = append(data, p.frames...)
 	}
 	// A parcel's patience must not cut a message that carries others too: the publisher bounds its own wait.
 	return c.bus.Publish(context.Background(), event.Ingest, event.Message{Partition: c.partition, Data: data}, rand.Text())

@@ -30,6 +30,11 @@ type faulty struct {
 
 func (f *faulty) Partitions() int { return f.partitions }
 
+// inFlight is what the faulty log lets be on its way.
+const inFlight = 4
+
+func (f *faulty) InFlight() int { return inFlight }
+
 func (f *faulty) Ready(ctx context.Context) error {
 	if f.ready == nil {
 		return nil
@@ -202,9 +207,9 @@ func TestGivenUpParcelsAreLeftOut(t *testing.T) {
 		log := &faulty{partitions: 1, publish: func(context.Context, int) error { <-let; return nil }}
 		w := inBubble(t, log)
 		var early []*later
-		for i := range maxInFlight + 20 {
+		for i := range inFlight + 20 {
 			early = append(early, w.later(request(t, "form", person(fmt.Sprint("early-", i)))))
-			if i < maxInFlight {
+			if i < inFlight {
 				synctest.Wait() // a slot each
 			}
 		}
@@ -218,7 +223,7 @@ func TestGivenUpParcelsAreLeftOut(t *testing.T) {
 		synctest.Wait()
 		w.took("the log is back", late.rec)
 		got := storedIDs(log.stored())
-		if len(got) != maxInFlight+1 || !slices.Contains(got, "late") {
+		if len(got) != inFlight+1 || !slices.Contains(got, "late") {
 			t.Errorf("stored %q: want what was in flight, and the late one", got)
 		}
 	})
@@ -231,7 +236,7 @@ func TestShutdownAnswersWhoWaits(t *testing.T) {
 		log := &faulty{partitions: 1, publish: func(context.Context, int) error { <-let; return nil }}
 		w := inBubble(t, log)
 		var all []*later
-		for i := range maxInFlight + 5 {
+		for i := range inFlight + 5 {
 			all = append(all, w.later(request(t, "form", person(fmt.Sprint(i)))))
 			synctest.Wait()
 		}
@@ -253,8 +258,8 @@ func TestShutdownAnswersWhoWaits(t *testing.T) {
 		if took := time.Since(began); took != 0 {
 			t.Errorf("they waited %v for an answer", took)
 		}
-		if taken != maxInFlight || len(storedIDs(log.stored())) != maxInFlight {
-			t.Errorf("%d answered 202, %d stored, want the %d in flight", taken, len(log.stored()), maxInFlight)
+		if taken != inFlight || len(storedIDs(log.stored())) != inFlight {
+			t.Errorf("%d answered 202, %d stored, want the %d in flight", taken, len(log.stored()), inFlight)
 		}
 		if w.service.Ready(t.Context()) == nil {
 			t.Error("ready after the end")
@@ -314,7 +319,7 @@ func TestGather(t *testing.T) {
 			if len(m.events) > maxPacked {
 				t.Errorf("a message of %d events", len(m.events))
 			}
-			for _, id := range ids(m.events) {
+			for _, id := range idsOf(m.events) {
 				total++
 				if want := fmt.Sprintf("%s-%03d", id[:3], next[id[:3]]); id != want {
 					t.Fatalf("%s comes where %s belongs", id, want)
@@ -322,8 +327,8 @@ func TestGather(t *testing.T) {
 				next[id[:3]]++
 			}
 		}
-		if total != 12*200 || len(log.stored()) != maxInFlight+4 {
-			t.Errorf("%d events in %d messages, want 2400 in %d", total, len(log.stored()), maxInFlight+4)
+		if total != 12*200 || len(log.stored()) != inFlight+4 {
+			t.Errorf("%d events in %d messages, want 2400 in %d", total, len(log.stored()), inFlight+4)
 		}
 	})
 }

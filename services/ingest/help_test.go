@@ -430,7 +430,16 @@ func stored(t *testing.T, b *bus.Bus) func() []message {
 func storedIDs(ms []message) []string {
 	var out []string
 	for _, m := range ms {
-		out = append(out, ids(m.events)...)
+		out = append(out, idsOf(m.events)...)
+	}
+	return out
+}
+
+// idsOf are the ids of events that the log holds.
+func idsOf(events []*eventv1.Event) []string {
+	out := make([]string, len(events))
+	for i, e := range events {
+		out[i] = e.GetId()
 	}
 	return out
 }

@@ -21,6 +21,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
 	"github.com/leadpact/leadpact/internal/event"
+	"github.com/leadpact/leadpact/internal/lead"
 )
 
 func TestNewNeedsItsParts(t *testing.T) {
@@ -60,7 +61,7 @@ func TestAccepted(t *testing.T) {
 	}
 	for _, m := range log() {
 		for _, e := range m.events {
-			key := identifiers(e.GetSource(), e.GetLeadReceived())[0]
+			key := lead.Identify(e.GetSource(), e.GetLeadReceived().GetEmail(), e.GetLeadReceived().GetExternalId())[0]
 			if p := event.Partition(key, partitions); p != m.partition {
 				t.Errorf("%s is in partition %d, want %d", e.GetId(), m.partition, p)
 			}

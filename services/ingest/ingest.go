@@ -9,15 +9,16 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/leadpact/leadpact/internal/agreement"
 	"github.com/leadpact/leadpact/internal/event"
-	eventv1 "github.com/leadpact/leadpact/proto/leadpact/event/v1"
 )
 
 // Agreements knows the versions of the agreement.
@@ -146,22 +147,30 @@ func (s *Service) Ready(context.Context) error {
 }
 
 // commit makes events durable, each partition's in the order given. An error leaves open which of them were stored.
-func (s *Service) commit(ctx context.Context, events []*eventv1.Event) error {
-	parts := make(map[int][]*eventv1.Event, 1)
-	for _, e := range events {
-		key := identifiers(e.GetSource(), e.GetLeadReceived())[0] // the mapper lets none through without
-		p := event.Partition(key, len(s.committers))
-		parts[p] = append(parts[p], e)
-	}
-	results := make(chan error, len(parts))
-	for p, part := range parts {
-		go func() { results <- s.committers[p].submit(ctx, part) }()
-	}
-	var first error
-	for range parts {
-		if err := <-results; err != nil && first == nil {
-			first = fmt.Errorf("commit %d events: %w", len(events), err)
+func (s *Service) commit(ctx context.Context, events []taken) error {
+	first := event.Partition(events[0].key, len(s.committers))
+	parts := map[int][]taken(nil)
+	for i, e := range events {
+		p := event.Partition(e.key, len(s.committers))
+		if parts == nil && p != first { // most requests are of one partition
+			parts = map[int][]taken{first: slices.Clip(events[:i])}
+		}
+		if parts != nil {
+			parts[p] = append(parts[p], e)
 		}
 	}
-	return first
+	if parts == nil {
+		if err := s.committers[first].submit(ctx, events); err != nil {
+			return fmt.Errorf("commit %d events: %w", len(events), err)
+		}
+		return nil
+	}
+	var side errgroup.Group
+	for p, part := range parts {
+		side.Go(func() error { return s.committers[p].submit(ctx, part) })
+	}
+	if err := side.Wait(); err != nil {
+		return fmt.Errorf("commit %d events: %w", len(events), err)
+	}
+	return nil
 }

@@ -214,7 +214,7 @@ func (c *consumer) Apply(_ context.Context, _ int, events []*eventv1.Event) erro
 	if c.ids == nil {
 		c.ids = map[string]int{}
 	}
-	for _, id := range ids(events) {
+	for _, id := range idsOf(events) {
 		c.ids[id]++
 	}
 	return nil

@@ -47,19 +47,43 @@ var enveloped = agreement.Mapping{
 // mapper turns one verified body of a source into lead events.
 type mapper struct {
 	source agreement.Source
-	paths  agreement.Mapping
-	// within leads to what has no path of its own: declared fields and the outcome.
-	within string
-	fields []agreement.Field
+	paths  paths
+	fields []field
+}
+
+// paths are where a source has each thing.
+type paths struct {
+	events, id, kind, occurredAt, email, externalID, name, phone, channel, rep, reason, outcome path
+	outcomes                                                                                    map[string]string
+}
+
+// field is a declared field with the places where it may stand, the first that is filled counts.
+type field struct {
+	agreement.Field
+	path   path
+	others []path
 }
 
 func newMapper(a *agreement.Agreement, s agreement.Source) *mapper {
 	base, within := generic, ""
 	if s.Format == agreement.StandardWebhooks {
-		within = "data."
-		base = enveloped
+		base, within = enveloped, "data."
 	}
-	return &mapper{source: s, paths: overlay(base, s.Map), within: within, fields: a.Fields}
+	where := overlay(base, s.Map)
+	m := &mapper{source: s, paths: paths{
+		events: split(where.Events), id: split(where.ID), kind: split(where.Kind), occurredAt: split(where.OccurredAt),
+		email: split(where.Email), externalID: split(where.ExternalID), name: split(where.Name), phone: split(where.Phone),
+		channel: split(where.Channel), rep: split(where.Rep), reason: split(where.Reason), outcome: split(within + "outcome"),
+		outcomes: where.Outcomes,
+	}}
+	for _, f := range a.Fields {
+		if p, mappedTo := where.Fields[f.Name]; mappedTo {
+			m.fields = append(m.fields, field{Field: f, path: split(p)})
+			continue
+		}
+		m.fields = append(m.fields, field{f, split(within + "fields." + f.Name), []path{split(within + f.Name)}})
+	}
+	return m
 }
 
 // webhookID is the sender's id of the whole request, where it can be believed: an HMAC covers the body alone, so whoever got hold
@@ -95,8 +119,17 @@ func overlay(base, over agreement.Mapping) agreement.Mapping {
 
 // mapped is what a body held, in its order.
 type mapped struct {
-	events  []*eventv1.Event
+	events  []taken
 	refused []Refusal
+}
+
+// taken is one event on its way into the log.
+type taken struct {
+	event *eventv1.Event
+	// key is the strongest identifier, by which work is split.
+	key string
+	// wire is the event marshalled: once, for its size, its content's hash and the log.
+	wire []byte
 }
 
 // events maps a body. An error is about the body as a whole; what is wrong with one event of a batch stands in refused.
@@ -105,20 +138,25 @@ func (m *mapper) events(body []byte, webhookID string, now time.Time) (mapped, e
 	if err != nil {
 		return mapped{}, err
 	}
-	list, batch, err := m.split(root)
+	list, batch, err := m.list(root)
 	if err != nil {
 		return mapped{}, err
 	}
-	var out mapped
-	sum := sha256.Sum256(append([]byte(m.source.Name+"\n"), body...))
+	out := mapped{events: make([]taken, 0, len(list))}
+	var sum string
 	for i, n := range list {
-		fallback := hex.EncodeToString(sum[:])
-		if batch {
-			fallback += ":" + strconv.Itoa(i)
-		}
-		e, err := m.event(n, webhookID, fallback, now)
+		e, err := m.event(n, webhookID, now, func() string {
+			if sum == "" {
+				hash := sha256.Sum256(append([]byte(m.source.Name+"\n"), body...))
+				sum = hex.EncodeToString(hash[:])
+			}
+			if batch {
+				return sum + ":" + strconv.Itoa(i)
+			}
+			return sum
+		})
 		if err != nil {
-			out.refused = append(out.refused, Refusal{Index: i, ID: e.GetId(), Type: typeEvent, Detail: err.Error()})
+			out.refused = append(out.refused, Refusal{Index: i, ID: e.event.GetId(), Type: typeEvent, Detail: err.Error()})
 			continue
 		}
 		out.events = append(out.events, e)
@@ -126,16 +164,16 @@ func (m *mapper) events(body []byte, webhookID string, now time.Time) (mapped, e
 	return out, nil
 }
 
-// split finds the events of a body: an array, an array under the events path, or the one object that it is.
-func (m *mapper) split(root node) (list []node, batch bool, err error) {
+// list finds the events of a body: an array, an array under the events path, or the one object that it is.
+func (m *mapper) list(root node) (list []node, batch bool, err error) {
 	switch v := root.(type) {
 	case array:
 		list, batch = v, true
 	case object:
-		if n, ok := at(v, m.paths.Events); ok && m.source.Format == agreement.JSON {
+		if n, ok := at(v, m.paths.events); ok && m.source.Format == agreement.JSON {
 			a, isArray := n.(array)
 			if !isArray {
-				return nil, false, fmt.Errorf("%q is not an array of events", m.paths.Events)
+				return nil, false, fmt.Errorf("%q is not an array of events", m.paths.events)
 			}
 			list, batch = a, true
 			break
@@ -156,32 +194,30 @@ func (m *mapper) split(root node) (list []node, batch bool, err error) {
 	return list, batch, nil
 }
 
-// event maps one element. The event that comes with an error holds no more than its id.
-func (m *mapper) event(n node, id, fallback string, now time.Time) (*eventv1.Event, error) {
+// event maps one element; fallback is its id when the sender gave none. The event that comes with an error holds no more than its
+// id.
+func (m *mapper) event(n node, id string, now time.Time, fallback func() string) (taken, error) {
 	e := &eventv1.Event{Source: m.source.Name, RecordedAt: event.Micros(now), Mode: eventv1.Mode_MODE_LIVE}
-	o, ok := n.(object)
+	data, ok := n.(object)
 	if !ok {
-		return e, errors.New("the event is not an object")
+		return taken{event: e}, errors.New("the event is not an object")
 	}
-	data := node(o)
-	paths := m.paths
 	r := reader{}
-	kind, when := r.text(data, paths.Kind, maxID), r.text(data, paths.OccurredAt, maxID)
-	e.Id = fallback
+	kind, when := r.text(data, m.paths.kind, maxID), r.text(data, m.paths.occurredAt, maxID)
 	switch {
 	case id == "":
-		if own := r.text(data, paths.ID, maxID); own != "" {
-			e.Id = own
-		}
+		e.Id = r.text(data, m.paths.id, maxID)
 	case len(id) > maxID || !utf8.ValidString(id):
 		r.fail(fmt.Errorf("the header Webhook-Id is longer than %d bytes or not valid UTF-8", maxID))
 	default:
 		e.Id = id
 	}
-
+	if e.GetId() == "" {
+		e.Id = fallback()
+	}
 	lr := &eventv1.LeadReceived{
-		Kind: kind, Email: r.text(data, paths.Email, 320), ExternalId: r.text(data, paths.ExternalID, maxID),
-		Name: r.text(data, paths.Name, maxText), Phone: r.text(data, paths.Phone, 64), Channel: r.text(data, paths.Channel, maxID),
+		Kind: kind, Email: r.text(data, m.paths.email, 320), ExternalId: r.text(data, m.paths.externalID, maxID),
+		Name: r.text(data, m.paths.name, maxText), Phone: r.text(data, m.paths.phone, 64), Channel: r.text(data, m.paths.channel, maxID),
 	}
 	if lr.GetChannel() == "" {
 		lr.Channel = m.source.Channel
@@ -190,40 +226,58 @@ func (m *mapper) event(n node, id, fallback string, now time.Time) (*eventv1.Eve
 		r.fail(err)
 	}
 	m.outcome(&r, lr, data)
-	m.mode(&r, e, o)
+	m.mode(&r, e, data)
 	e.OccurredAt = occurred(&r, when, now)
-	if r.err == nil && len(identifiers(m.source.Name, lr)) == 0 {
-		r.fail(fmt.Errorf("the event names nobody: %q is no e-mail address and %q is empty", paths.Email, paths.ExternalID))
+	identifiers := lead.Identify(m.source.Name, lr.GetEmail(), lr.GetExternalId())
+	if r.err == nil && len(identifiers) == 0 {
+		r.fail(fmt.Errorf("the event names nobody: %q is no e-mail address and %q is empty", m.paths.email, m.paths.externalID))
 	}
 	if r.err != nil {
-		return &eventv1.Event{Id: e.GetId()}, r.err
+		return taken{event: &eventv1.Event{Id: e.GetId()}}, r.err
 	}
-	if when == "" {
-		lr.ContentHash = contentHash(lr, 0)
-	} else {
-		lr.ContentHash = contentHash(lr, e.GetOccurredAt())
+	said := int64(0)
+	if when != "" {
+		said = e.GetOccurredAt()
 	}
-	e.Body = &eventv1.Event_LeadReceived{LeadReceived: lr}
-	if proto.Size(e) > maxEvent {
-		return &eventv1.Event{Id: e.GetId()}, fmt.Errorf("the event holds more than %d bytes", maxEvent)
+	wire, err := seal(e, lr, said)
+	if err != nil {
+		return taken{event: &eventv1.Event{Id: e.GetId()}}, err
 	}
-	return e, nil
+	if len(wire) > maxEvent {
+		return taken{event: &eventv1.Event{Id: e.GetId()}}, fmt.Errorf("the event holds more than %d bytes", maxEvent)
+	}
+	return taken{event: e, key: identifiers[0], wire: wire}, nil
 }
 
-// identifiers name the person of an event, the strongest first.
-func identifiers(source string, lr *eventv1.LeadReceived) []string {
-	return lead.Identify(source, lr.GetEmail(), lr.GetExternalId())
+// seal makes lr the body of e, with the hash of its content, and returns the wire form. The hash covers what the event says, not
+// when it was taken in: a repeat has the same hash. occurredAt is 0 when the sender did not say it.
+func seal(e *eventv1.Event, lr *eventv1.LeadReceived, occurredAt int64) ([]byte, error) {
+	const room = 512 // for most events, so that their content grows no buffer
+	content, err := proto.MarshalOptions{Deterministic: true}.MarshalAppend(make([]byte, 0, room), lr)
+	if err != nil {
+		return nil, fmt.Errorf("the event cannot be written: %w", err)
+	}
+	end := len(content)
+	sum := sha256.Sum256(strconv.AppendInt(content, occurredAt, 10))
+	lr.ContentHash = sum[:]
+	content = event.AppendContentHash(content[:end], sum[:])
+	wire, err := proto.MarshalOptions{}.MarshalAppend(make([]byte, 0, len(content)+len(e.GetId())+len(e.GetSource())+64), e)
+	if err != nil {
+		return nil, fmt.Errorf("the event cannot be written: %w", err)
+	}
+	e.Body = &eventv1.Event_LeadReceived{LeadReceived: lr}
+	return event.AppendLeadReceived(wire, content), nil
 }
 
 // fill takes the declared fields: from their mapped paths, else from "fields.NAME", else from "NAME", beside the other things. What the
 // agreement does not declare is dropped.
 func (m *mapper) fill(lr *eventv1.LeadReceived, data node) error {
 	for _, f := range m.fields {
-		n, ok := at(data, m.within+"fields."+f.Name)
-		if p, mappedTo := m.paths.Fields[f.Name]; mappedTo {
-			n, ok = at(data, p)
-		} else if !ok {
-			n, ok = at(data, m.within+f.Name)
+		n, ok := at(data, f.path)
+		for _, other := range f.others {
+			if !ok {
+				n, ok = at(data, other)
+			}
 		}
 		if !ok {
 			continue
@@ -236,7 +290,7 @@ func (m *mapper) fill(lr *eventv1.LeadReceived, data node) error {
 			continue
 		}
 		if lr.Fields == nil {
-			lr.Fields = map[string]*eventv1.Value{}
+			lr.Fields = make(map[string]*eventv1.Value, len(m.fields))
 		}
 		lr.Fields[f.Name] = v
 	}
@@ -276,12 +330,12 @@ func typed(t agreement.FieldType, n node) (*eventv1.Value, error) {
 // outcome reads what sales did: an object or a word under "outcome", or a kind that the source's mapping calls an outcome. Who did
 // it and why stands in that object, else where the mapping says.
 func (m *mapper) outcome(r *reader, lr *eventv1.LeadReceived, data node) {
-	out := &eventv1.Outcome{Kind: m.paths.Outcomes[lr.GetKind()]}
-	if n, ok := at(data, m.within+"outcome"); ok && out.GetKind() == "" {
+	out := &eventv1.Outcome{Kind: m.paths.outcomes[lr.GetKind()]}
+	if n, ok := at(data, m.paths.outcome); ok && out.GetKind() == "" {
 		if o, isObject := n.(object); isObject {
-			out.Kind, out.Rep, out.Reason = r.text(o, "kind", maxID), r.text(o, "rep", maxID), r.text(o, "reason", maxText)
+			out.Kind, out.Rep, out.Reason = r.text(o, path{"kind"}, maxID), r.text(o, path{"rep"}, maxID), r.text(o, path{"reason"}, maxText)
 		} else {
-			out.Kind = r.text(data, m.within+"outcome", maxID)
+			out.Kind = r.text(data, m.paths.outcome, maxID)
 		}
 		if out.GetKind() == "" && n != "" {
 			r.fail(errors.New("the outcome has no kind"))
@@ -294,17 +348,17 @@ func (m *mapper) outcome(r *reader, lr *eventv1.LeadReceived, data node) {
 		r.fail(fmt.Errorf("the outcome is none of %s", strings.Join(outcomes, ", ")))
 	}
 	if out.GetRep() == "" {
-		out.Rep = r.text(data, m.paths.Rep, maxID)
+		out.Rep = r.text(data, m.paths.rep, maxID)
 	}
 	if out.GetReason() == "" {
-		out.Reason = r.text(data, m.paths.Reason, maxText)
+		out.Reason = r.text(data, m.paths.reason, maxText)
 	}
 	lr.Outcome = out
 }
 
 // mode is history when the event says so and the agreement lets the source.
 func (m *mapper) mode(r *reader, e *eventv1.Event, o object) {
-	switch s := r.text(o, "mode", 16); s {
+	switch s := r.text(o, path{"mode"}, 16); s {
 	case "", "live":
 	case "history":
 		if !m.source.History {
@@ -351,9 +405,9 @@ func (r *reader) fail(err error) {
 	}
 }
 
-func (r *reader) text(n node, path string, limit int) string {
+func (r *reader) text(n node, path path, limit int) string {
 	v, ok := at(n, path)
-	if !ok || path == "" {
+	if !ok {
 		return ""
 	}
 	s, ok := textOf(v)
@@ -366,14 +420,4 @@ func (r *reader) text(n node, path string, limit int) string {
 		return ""
 	}
 	return s
-}
-
-// contentHash covers what the event says, not when it was taken in: a repeat has the same hash.
-func contentHash(lr *eventv1.LeadReceived, occurredAt int64) []byte {
-	data, err := proto.MarshalOptions{Deterministic: true}.Marshal(lr)
-	if err != nil {
-		return nil // cannot happen: every text was checked to be valid UTF-8
-	}
-	sum := sha256.Sum256(strconv.AppendInt(data, occurredAt, 10))
-	return sum[:]
 }

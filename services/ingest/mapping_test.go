@@ -12,6 +12,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/leadpact/leadpact/internal/event"
+	"github.com/leadpact/leadpact/internal/lead"
 	eventv1 "github.com/leadpact/leadpact/proto/leadpact/event/v1"
 )
 
@@ -32,7 +33,7 @@ func only(t *testing.T, source, body, webhookID string) *eventv1.Event {
 	if err != nil || len(m.events) != 1 || len(m.refused) != 0 {
 		t.Fatalf("%s: %s: %d events, refused %v, %v", source, body, len(m.events), m.refused, err)
 	}
-	return m.events[0]
+	return m.events[0].event
 }
 
 func TestMapping(t *testing.T) {
@@ -176,11 +177,11 @@ func TestOccurredAt(t *testing.T) {
 		}
 		switch {
 		case c.want == "" && len(m.refused) != 1:
-			t.Errorf("%s: taken as %v", c.value, event.Time(m.events[0].GetOccurredAt()))
+			t.Errorf("%s: taken as %v", c.value, event.Time(m.events[0].event.GetOccurredAt()))
 		case c.want != "" && len(m.events) != 1:
 			t.Errorf("%s: %s", c.value, m.refused[0].Detail)
 		case c.want != "":
-			if got := event.Time(m.events[0].GetOccurredAt()).Format(time.RFC3339Nano); got != c.want {
+			if got := event.Time(m.events[0].event.GetOccurredAt()).Format(time.RFC3339Nano); got != c.want {
 				t.Errorf("%s: %s, want %s", c.value, got, c.want)
 			}
 		}
@@ -352,7 +353,7 @@ func TestContentHash(t *testing.T) {
 		if err != nil || len(got.events) != 1 {
 			t.Fatal(err, got.refused)
 		}
-		return got.events[0].GetLeadReceived().GetContentHash()
+		return got.events[0].event.GetLeadReceived().GetContentHash()
 	}
 	const body = `{"id":"e","external_id":"1","fields":{"employees":3,"company":"x","wants_call":true}}`
 	first := hashOf(body, noon)
@@ -391,12 +392,13 @@ func FuzzEvents(f *testing.F) {
 			if len(got.events)+len(got.refused) == 0 {
 				t.Error("neither taken nor refused")
 			}
-			for _, e := range got.events {
-				data, err := proto.Marshal(e)
-				if err != nil || len(data) > maxEvent {
-					t.Errorf("%d bytes, %v", len(data), err)
+			for _, one := range got.events {
+				e := one.event
+				var back eventv1.Event
+				if err := proto.Unmarshal(one.wire, &back); err != nil || !proto.Equal(&back, e) || len(one.wire) > maxEvent {
+					t.Errorf("%d bytes say %v of %v, %v", len(one.wire), &back, e, err)
 				}
-				if e.GetId() == "" || len(identifiers(e.GetSource(), e.GetLeadReceived())) == 0 {
+				if e.GetId() == "" || one.key == "" || one.key != lead.Identify(e.GetSource(), e.GetLeadReceived().GetEmail(), e.GetLeadReceived().GetExternalId())[0] {
 					t.Error("an event without an id or a person: " + strconv.Quote(e.GetId()))
 				}
 			}

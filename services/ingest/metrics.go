@@ -1,12 +1,19 @@
 package ingest
 
 import (
+	"net/http"
+	"strconv"
+	"sync"
+
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/leadpact/leadpact/internal/agreement"
 )
 
 type metrics struct {
+	// taken are the counters of what goes well, by source: looking them up by label costs more than counting.
+	taken sync.Map // string -> success
+
 	requests *prometheus.CounterVec
 	seconds  prometheus.Histogram
 	events   *prometheus.CounterVec
@@ -29,11 +36,35 @@ func newMetrics(r prometheus.Registerer) *metrics {
 	return m
 }
 
+// success is a source's counters of requests and events that were accepted.
+type success struct{ requests, events prometheus.Counter }
+
+func (m *metrics) success(source string) success {
+	if found, ok := m.taken.Load(source); ok {
+		return found.(success) //nolint:forcetypeassert // nothing else is put into it
+	}
+	made := success{m.requests.WithLabelValues(source, "202"), m.events.WithLabelValues(source, "accepted")}
+	m.taken.Store(source, made)
+	return made
+}
+
+// request counts one; the source is one of the agreement, or "unknown".
+func (m *metrics) request(source string, code int) {
+	if code == http.StatusAccepted {
+		m.success(source).requests.Inc()
+		return
+	}
+	m.requests.WithLabelValues(source, strconv.Itoa(code)).Inc()
+}
+
+// accept counts events that are durable.
+func (m *metrics) accept(source string, events int) { m.success(source).events.Add(float64(events)) }
+
 // begin starts the counters of sources at 0, so that the first event is already a rise.
 func (m *metrics) begin(sources []agreement.Source) {
 	for _, s := range sources {
-		m.requests.WithLabelValues(s.Name, "202")
-		for _, result := range []string{"accepted", "refused", "unavailable"} {
+		m.success(s.Name)
+		for _, result := range []string{"refused", "unavailable"} {
 			m.events.WithLabelValues(s.Name, result)
 		}
 	}

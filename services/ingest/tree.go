@@ -128,9 +128,26 @@ func syntax(d *jsontext.Decoder, err error) error {
 	return fmt.Errorf("not valid JSON near byte %d", at)
 }
 
-// at follows a dotted path through objects and array indexes; false when something on the way is missing or null.
-func at(n node, path string) (node, bool) {
-	for part := range strings.SplitSeq(path, ".") {
+// path leads through objects and array indexes.
+type path []string
+
+// split reads a path with dots; "" leads nowhere.
+func split(dotted string) path {
+	if dotted == "" {
+		return nil
+	}
+	return strings.Split(dotted, ".")
+}
+
+// String is the path as the agreement has it.
+func (p path) String() string { return strings.Join(p, ".") }
+
+// at follows a path; false when something on the way is missing or null, and for a path that leads nowhere.
+func at(n node, p path) (node, bool) {
+	if len(p) == 0 {
+		return nil, false
+	}
+	for _, part := range p {
 		switch v := n.(type) {
 		case object:
 			next, ok := v[part]

@@ -152,7 +152,7 @@ func TestPaths(t *testing.T) {
 		"a.b.0.c": "x", "a.d": number("7"), "5": "key",
 		"a.b.1.c": nil, "e": nil, "a.b.2.c": nil, "a.b.-1.c": nil, "a.b.x": nil, "a.d.e": nil, "A.d": nil, "a.": nil, "": nil, ".": nil,
 	} {
-		if got, ok := at(root, path); got != want || ok != (want != nil) {
+		if got, ok := at(root, split(path)); got != want || ok != (want != nil) {
 			t.Errorf("%q: %#v, %v; want %#v", path, got, ok, want)
 		}
 	}

@@ -13,10 +13,6 @@ import (
 	"github.com/leadpact/leadpact/services/scoring/score"
 )
 
-// largestMessage is how many bytes of events are packed at most before another message begins: half of what a NATS server takes
-// by default.
-const largestMessage = 512 << 10
-
 // Apply takes in lead.received and lead.activity; other types are passed over. It is Permanent when an event can never become a
 // fact: it names no person, or lacks what every event must say.
 func (s *Service) Apply(ctx context.Context, _ int, events []*eventv1.Event) error {
@@ -63,26 +59,15 @@ func (s *Service) Apply(ctx context.Context, _ int, events []*eventv1.Event) err
 	return nil
 }
 
-// enqueue packs events into messages that a server takes.
+// enqueue queues what is to be told.
 func (s *Service) enqueue(ctx context.Context, tx store.ScoringTx, events []*eventv1.Event) error {
-	var out []store.Message
-	for len(events) > 0 {
-		n, size := 0, 0
-		for n < len(events) && (n == 0 || size+eventSize(events[n]) <= largestMessage) {
-			size += eventSize(events[n])
-			n++
-		}
-		packed, err := event.Pack(events[:n], s.partitions)
-		if err != nil {
-			return err
-		}
-		for _, m := range packed {
-			out = append(out, store.Message{Partition: m.Partition, Data: m.Data})
-		}
-		events = events[n:]
+	packed, err := event.Pack(events, s.partitions)
+	if err != nil || len(packed) == 0 {
+		return err
 	}
-	if len(out) == 0 {
-		return nil
+	out := make([]store.Message, len(packed))
+	for i, m := range packed {
+		out[i] = store.Message{Partition: m.Partition, Data: m.Data}
 	}
 	return tx.Enqueue(ctx, out)
 }

@@ -121,9 +121,10 @@ func (b *batch) identify(ctx context.Context, in []incoming) (leads []string, be
 		if len(one.identifiers) == 0 {
 			continue
 		}
-		leads[i] = lead.ID(b.key, one.identifiers[0])
 		if known := slices.IndexFunc(one.identifiers, func(identifier string) bool { return of[identifier] != "" }); known >= 0 {
 			leads[i] = of[one.identifiers[known]]
+		} else {
+			leads[i] = lead.ID(b.key, one.identifiers[0])
 		}
 		if b.stale[i] {
 			continue

@@ -67,9 +67,11 @@ func (b *batch) follow(k *known, f lead.Fact, id string) *eventv1.Event {
 
 // transition is the row that keeps a change of stage. The contact card is left out: personal data stands in facts alone.
 func transition(staged *eventv1.Event, c stage.Change) (store.Transition, error) {
-	kept := proto.CloneOf(staged)
-	kept.GetLeadStaged().Contact = nil
-	data, err := (proto.MarshalOptions{Deterministic: true}).Marshal(kept)
+	body := staged.GetLeadStaged()
+	card := body.GetContact()
+	body.Contact = nil
+	data, err := (proto.MarshalOptions{Deterministic: true}).Marshal(staged)
+	body.Contact = card
 	if err != nil {
 		return store.Transition{}, fmt.Errorf("encode a change of stage: %w", err)
 	}
@@ -99,6 +101,3 @@ func contact(k lead.Knowledge) *eventv1.Contact {
 }
 
 func number(n uint32) string { return strconv.FormatUint(uint64(n), 10) }
-
-// eventSize is what an event adds to a message.
-func eventSize(e *eventv1.Event) int { return proto.Size(e) + 8 }

@@ -1,7 +1,10 @@
 package postgres
 
 import (
+	"cmp"
 	"context"
+	"fmt"
+	"slices"
 
 	"github.com/jackc/pgx/v5"
 
@@ -14,15 +17,36 @@ func (s *scoring) Lead(ctx context.Context, id string) (store.Lead, error) {
 	return one(ctx, s.pool, "read a lead", scanLead, `SELECT `+leadColumns+` FROM leads WHERE id = $1 AND version > 0`, id)
 }
 
-// LockLeads makes the missing rows first, so that there is something to lock, and both statements go in order of id: a
-// transaction that waits for a row another is making holds only smaller ones.
+// LockLeads locks those that are there and makes the missing ones, both in order of id: a transaction that waits for a row another
+// is making holds only rows that were there and smaller new ones. Who finds that a missing row was made meanwhile begins again,
+// for locking it now would be out of order.
 func (t *scoringTx) LockLeads(ctx context.Context, ids []string) ([]store.Lead, error) {
 	sorted := sortedSet(ids)
-	_, err := exec(ctx, t.tx, "make leads", `INSERT INTO leads (id) SELECT * FROM unnest($1::text[]) ON CONFLICT (id) DO NOTHING`, sorted)
+	leads, err := collect(ctx, t.tx, "lock leads", scanLead, `SELECT `+leadColumns+` FROM leads WHERE id = ANY ($1) ORDER BY id FOR UPDATE`, sorted)
+	if err != nil || len(leads) == len(sorted) {
+		return leads, err
+	}
+	there := make(map[string]bool, len(leads))
+	for _, l := range leads {
+		there[l.ID] = true
+	}
+	missing := make([]string, 0, len(sorted)-len(leads))
+	for _, id := range sorted {
+		if !there[id] {
+			missing = append(missing, id)
+		}
+	}
+	made, err := collect(ctx, t.tx, "make leads", scanLead,
+		`INSERT INTO leads (id) SELECT * FROM unnest($1::text[]) ON CONFLICT (id) DO NOTHING RETURNING `+leadColumns, missing)
+	if err == nil && len(made) < len(missing) {
+		err = kept(t.tx, fmt.Errorf("postgres: make leads: %d of %d were made by another: %w", len(missing)-len(made), len(missing), store.ErrConflict))
+	}
 	if err != nil {
 		return nil, err
 	}
-	return collect(ctx, t.tx, "lock leads", scanLead, `SELECT `+leadColumns+` FROM leads WHERE id = ANY ($1) ORDER BY id FOR UPDATE`, sorted)
+	leads = append(leads, made...)
+	slices.SortFunc(leads, func(a, b store.Lead) int { return cmp.Compare(a.ID, b.ID) })
+	return leads, nil
 }
 
 func (t *scoringTx) SaveLeads(ctx context.Context, leads []store.Lead) error {

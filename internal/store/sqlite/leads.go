@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"context"
+	"errors"
 
 	"github.com/leadpact/leadpact/internal/store"
 )
@@ -22,16 +23,23 @@ func (t scoringTx) LockLeads(ctx context.Context, ids []string) ([]store.Lead, e
 	const op = "lock leads"
 	var leads []store.Lead
 	for _, id := range sorted(ids) {
-		if _, err := t.exec(ctx, op, `INSERT INTO leads (id) VALUES (?) ON CONFLICT DO NOTHING`, id); err != nil {
-			return nil, err
+		l, err := lockLead(ctx, t, id)
+		if errors.Is(err, store.ErrNotFound) {
+			if _, err := t.exec(ctx, op, `INSERT INTO leads (id) VALUES (?)`, id); err != nil {
+				return nil, err
+			}
+			l, err = lockLead(ctx, t, id)
 		}
-		l, err := one(ctx, t, op, leadFields, `SELECT `+leadColumns+` FROM leads WHERE id = ?`, id)
 		if err != nil {
 			return nil, err
 		}
 		leads = append(leads, l)
 	}
 	return leads, nil
+}
+
+func lockLead(ctx context.Context, t scoringTx, id string) (store.Lead, error) {
+	return one(ctx, t, "lock leads", leadFields, `SELECT `+leadColumns+` FROM leads WHERE id = ?`, id)
 }
 
 // SaveLeads writes leads in their next version.

@@ -2,6 +2,7 @@ package score
 
 import (
 	"math"
+	"slices"
 	"time"
 
 	"github.com/leadpact/leadpact/internal/agreement"
@@ -34,43 +35,91 @@ type Card struct {
 // Of scores what is known at now under the agreement. Rules see no score and no grade, grades see the score. A condition that
 // costs too much to evaluate on this lead does not hold.
 func Of(a *agreement.Agreement, k lead.Knowledge, p Position, now time.Time) Card {
-	c := Card{Lead: agreement.Lead{
-		Fields:  make(map[string]any, len(k.Fields)),
-		Stage:   p.Stage,
-		Channel: Channel(a, k.First.Channel),
-		Source:  k.First.Source,
-		Did:     k.Did(p.Cycle, p.Since),
-	}}
-	for field, value := range k.Fields {
-		c.Lead.Fields[field] = value.Value
+	return Open(a, k, now).At(p)
+}
+
+// Case is what is known of a lead at one moment, to be scored wherever it stands: a walk through the funnel changes the position
+// and nothing else, so that the rules are asked once in it.
+type Case struct {
+	agreement *agreement.Agreement
+	known     lead.Knowledge
+	now       time.Time
+	// card is that of the position last asked for; its grade is given anew for each.
+	card   Card
+	at     Position
+	scored bool
+}
+
+// Open prepares a case; nothing is scored before a card is asked for.
+func Open(a *agreement.Agreement, k lead.Knowledge, now time.Time) *Case {
+	return &Case{agreement: a, known: k, now: now}
+}
+
+// At is the card of the lead at a position. Cards of one case share their Fields, Did and Reasons: they are for reading.
+func (c *Case) At(p Position) Card {
+	if !c.scored {
+		c.open()
 	}
+	// Rules see of the position what sales did in its cycle.
+	if !c.scored || len(c.known.Deeds) > 0 && (p.Cycle != c.at.Cycle || !p.Since.Equal(c.at.Since)) {
+		c.card.Lead.Did = c.known.Did(p.Cycle, p.Since)
+		c.score()
+	}
+	c.at, c.scored = p, true
+	c.card.Lead.Stage, c.card.Lead.Grade = p.Stage, ""
+	for i := range c.agreement.Grades {
+		if g := &c.agreement.Grades[i]; Holds(g.When, &c.card.Lead) {
+			c.card.Lead.Grade = g.Name
+			break
+		}
+	}
+	return c.card
+}
+
+// open fills in what does not depend on the position.
+func (c *Case) open() {
+	c.card.Lead = agreement.Lead{
+		Fields: make(map[string]any, len(c.known.Fields)), Channel: Channel(c.agreement, c.known.First.Channel), Source: c.known.First.Source,
+	}
+	for field, value := range c.known.Fields {
+		c.card.Lead.Fields[field] = value.Value
+	}
+}
+
+// score asks the rules: those on the lead that could hold of it, and those on touches that gave it something.
+func (c *Case) score() {
+	scoring := &c.agreement.Scoring
+	var room [64]int
+	places := scoring.Fitting(room[:0], &c.card.Lead)
+	for rule := range c.known.Engaged {
+		if place, ok := scoring.Place(rule); ok && scoring.Rules[place].On != nil {
+			places = append(places, place)
+		}
+	}
+	slices.Sort(places)
 	// Hundredths of points, so that sums are exact.
 	var fit, engagement int64
-	for _, r := range a.Scoring.Rules {
+	c.card.Reasons = make([]Reason, 0, len(places))
+	for _, place := range places {
+		r := &scoring.Rules[place]
 		points, sum := int64(0), &fit
 		switch {
 		case r.On != nil:
-			points, sum = hundredths(bounded(k.Points(r.Name, r.HalfLife, now), r.Cap)), &engagement
-		case Holds(r.When, c.Lead):
+			points, sum = hundredths(bounded(c.known.Points(r.Name, r.HalfLife, c.now), r.Cap)), &engagement
+		case Holds(r.When, &c.card.Lead):
 			points = hundredths(r.Points)
 		}
 		if points != 0 {
 			*sum += points
-			c.Reasons = append(c.Reasons, Reason{Rule: r.Name, Points: float64(points) / 100})
+			c.card.Reasons = append(c.card.Reasons, Reason{Rule: r.Name, Points: float64(points) / 100})
 		}
 	}
-	c.Lead.Fit, c.Lead.Engagement, c.Lead.Score = float64(fit)/100, float64(engagement)/100, float64(fit+engagement)/100
-	for _, g := range a.Grades {
-		if Holds(g.When, c.Lead) {
-			c.Lead.Grade = g.Name
-			break
-		}
-	}
-	return c
+	l := &c.card.Lead
+	l.Fit, l.Engagement, l.Score = float64(fit)/100, float64(engagement)/100, float64(fit+engagement)/100
 }
 
 // Holds says whether a condition is met; one that costs too much to evaluate on this lead is not.
-func Holds(c *agreement.Condition, l agreement.Lead) bool {
+func Holds(c *agreement.Condition, l *agreement.Lead) bool {
 	holds, err := c.Holds(l)
 	return err == nil && holds
 }

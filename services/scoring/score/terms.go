@@ -69,17 +69,13 @@ func (t *Terms) Declared(field string, value any) bool {
 // Engage gives the points of every engagement rule that the touch meets. A condition that costs too much to evaluate on
 // it does not hold.
 func (t *Terms) Engage(f lead.Fact) []lead.Gain {
-	touch := agreement.Touch{Kind: f.Name, Source: f.Source, Channel: Channel(t.agreement, f.Channel), Fields: map[string]any{}}
-	for field, value := range f.Fields {
-		if t.Declared(field, value) {
-			touch.Fields[field] = value
-		}
-	}
-	var out []lead.Gain
-	for _, r := range t.agreement.Scoring.Rules {
-		if r.On == nil {
-			continue
-		}
+	// Conditions name declared fields only, and do not see values of another type.
+	touch := &agreement.Touch{Kind: f.Name, Source: f.Source, Channel: Channel(t.agreement, f.Channel), Fields: f.Fields}
+	var room [64]int
+	places := t.agreement.Scoring.Engaging(room[:0], touch)
+	out := make([]lead.Gain, 0, len(places))
+	for _, place := range places {
+		r := &t.agreement.Scoring.Rules[place]
 		if holds, err := r.On.Matches(touch); err == nil && holds {
 			out = append(out, lead.Gain{Rule: r.Name, Points: r.Points, HalfLife: r.HalfLife})
 		}

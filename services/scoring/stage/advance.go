@@ -12,7 +12,9 @@ import (
 
 // Advance folds one fresh fact and makes the changes that it calls for, the handoff among them.
 func Advance(a *agreement.Agreement, terms lead.Terms, s State, k lead.Knowledge, f lead.Fact) (State, lead.Knowledge, []Change) {
-	s, k, changes := tell(a, terms, s, k, f)
+	k = lead.Fold(terms, k, f)
+	scored := score.Open(a, k, moment(k, f))
+	s, changes := walk(a, s, k, scored, f.OccurredAt)
 	if f.History || s.Handed || s.Stage == "" || over(a, s.Stage) {
 		return s, k, changes // nobody is woken by history, twice in a cycle, or for a lead that is over
 	}
@@ -24,7 +26,7 @@ func Advance(a *agreement.Agreement, terms lead.Terms, s State, k lead.Knowledge
 	}
 	if s.Stage == a.Handoff.At && f.Kind == lead.Touch {
 		c := Change{Cycle: s.Cycle, N: s.N + 1, From: s.Stage, To: s.Stage, At: later(s.At, f.OccurredAt), Handoff: true}
-		c.Card = score.Of(a, k, s.position(), moment(k, f))
+		c.Card = scored.At(s.position())
 		s.N, s.At = c.N, c.At
 		return handed(s, k), k, append(changes, c)
 	}

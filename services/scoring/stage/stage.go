@@ -66,9 +66,14 @@ type Change struct {
 // Step makes every change that what is known at now calls for. at is when the event happened that led here. It is deterministic,
 // and it comes to rest: each cycle but the first needs a touch later than the end of the one before, and there is one last touch.
 func Step(a *agreement.Agreement, s State, k lead.Knowledge, at, now time.Time) (State, []Change) {
+	return walk(a, s, k, score.Open(a, k, now), at)
+}
+
+// walk is Step with the case that k makes at its moment.
+func walk(a *agreement.Agreement, s State, k lead.Knowledge, scored *score.Case, at time.Time) (State, []Change) {
 	var changes []Change
 	for k.Touched() && len(a.Stages) > 0 {
-		c, since, ended, moved := next(a, s, k, at, now)
+		c, since, ended, moved := next(a, s, k, scored, at)
 		if !moved {
 			break
 		}
@@ -82,9 +87,9 @@ func Step(a *agreement.Agreement, s State, k lead.Knowledge, at, now time.Time) 
 }
 
 // next is the one change that is due first, with the beginning and the end of the cycle after it.
-func next(a *agreement.Agreement, s State, k lead.Knowledge, at, now time.Time) (c Change, since, ended time.Time, moved bool) {
+func next(a *agreement.Agreement, s State, k lead.Knowledge, scored *score.Case, at time.Time) (c Change, since, ended time.Time, moved bool) {
 	place := position(a, s.Stage)
-	card := score.Of(a, k, s.position(), now)
+	card := scored.At(s.position())
 	c = Change{Cycle: s.Cycle, N: s.N + 1, From: s.Stage, At: later(s.At, at), Card: card}
 	switch {
 	case s.Stage == "":
@@ -110,7 +115,7 @@ func next(a *agreement.Agreement, s State, k lead.Knowledge, at, now time.Time) 
 		if closed(step) {
 			continue
 		}
-		if score.Holds(step.When, card.Lead) {
+		if score.Holds(step.When, &card.Lead) {
 			c.To = step.Name
 			return c, s.Since, s.Ended, true
 		}
@@ -143,17 +148,17 @@ func ending(a *agreement.Agreement, s State, k lead.Knowledge, view agreement.Le
 		switch {
 		case step.Recycled:
 			recycled = step.Name
-		case step.Final && step.When != nil && score.Holds(step.When, view):
+		case step.Final && step.When != nil && score.Holds(step.When, &view):
 			finals = append(finals, step)
 		}
 	}
-	if len(finals) == 0 && recycled == "" {
+	if len(finals) == 0 && (recycled == "" || len(k.Deeds) == 0) {
 		return end{}, false
 	}
 	did := map[string]int64{}
 	view.Did = did
 	for _, step := range finals { // one that asks for no deed
-		if score.Holds(step.When, view) {
+		if score.Holds(step.When, &view) {
 			return end{stage: step.Name, at: at}, true
 		}
 	}
@@ -163,7 +168,7 @@ func ending(a *agreement.Agreement, s State, k lead.Knowledge, view agreement.Le
 			return end{stage: recycled, at: d.At, rep: d.Rep}, true
 		}
 		for _, step := range finals {
-			if score.Holds(step.When, view) {
+			if score.Holds(step.When, &view) {
 				return end{stage: step.Name, at: d.At, rep: d.Rep}, true
 			}
 		}
@@ -177,7 +182,7 @@ func comeback(a *agreement.Agreement, s State, k lead.Knowledge, view agreement.
 	without.Did = maps.Clone(view.Did)
 	delete(without.Did, lead.Won)
 	by := func(step agreement.Stage) bool {
-		return step.Final && score.Holds(step.When, view) && !score.Holds(step.When, without)
+		return step.Final && score.Holds(step.When, &view) && !score.Holds(step.When, &without)
 	}
 	i := slices.IndexFunc(a.Stages, by)
 	if i < 0 || by(a.Stages[position(a, s.Stage)]) {
