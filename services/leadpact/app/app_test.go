@@ -43,17 +43,15 @@ func TestReadiness(t *testing.T) {
 	cfg := apptest.Config(t, t.TempDir())
 	cfg.Agreement = ""
 	s := apptest.Run(t, cfg)
-	apptest.Until(t, "the bus", func() error {
-		if _, body := s.Get(t, "/readyz"); !strings.Contains(body, "bus: ok") {
+	apptest.Until(t, "nothing but an agreement is missing", func() error {
+		code, body := s.Get(t, "/readyz")
+		if code != 503 || !strings.Contains(body, "bus: ok") || !strings.Contains(body, "ingest: no agreement is in force yet") {
 			return errors.New(body)
 		}
 		return nil
 	})
 	if code, body := s.Get(t, "/livez"); code != 200 || body != "ok\n" {
 		t.Errorf("/livez answers %d %q", code, body)
-	}
-	if code, body := s.Get(t, "/readyz"); code != 503 || !strings.Contains(body, "ingest: no agreement is in force yet") {
-		t.Errorf("/readyz answers %d %q before an agreement is in force", code, body)
 	}
 	token, err := os.ReadFile(s.AdminToken())
 	if err != nil {
