@@ -20,6 +20,8 @@ const (
 	maxBytes  = 1 << 20
 	maxTokens = 60_000
 	maxKeys   = 6_500
+	// maxPeople is maxKeys of a roster: some three thousand reps. Nobody but the operator writes one.
+	maxPeople = 12_000
 	maxDepth  = 24
 	maxIndent = 100
 )
@@ -74,12 +76,13 @@ func (n *node) get(key string) *node {
 // say what it says in one place, so there are no anchors, aliases, tags, directives or second documents.
 type document struct {
 	faults *faults
+	keys   int // at most
 	lines  [][]rune
 }
 
-// readDocument returns the tree, or nil when the text cannot be read; the faults say why.
-func readDocument(text []byte, fs *faults) (*document, *node) {
-	d := &document{faults: fs}
+// readDocument returns the tree of a text with at most so many keys, or nil when the text cannot be read; the faults say why.
+func readDocument(text []byte, keys int, fs *faults) (*document, *node) {
+	d := &document{faults: fs, keys: keys}
 	if !d.readable(text) {
 		return d, nil
 	}
@@ -201,9 +204,9 @@ func (d *document) acceptable(tokens token.Tokens) bool {
 			first = true // dashes nest on one line
 		default: // neither deeper nor longer
 		}
-		if depth > maxDepth || keys > maxKeys || i >= maxTokens || first && depth == 0 && t.Position.Column > maxIndent {
+		if depth > maxDepth || keys > d.keys || i >= maxTokens || first && depth == 0 && t.Position.Column > maxIndent {
 			d.refuse(t, "the file is larger or deeper than an agreement can be",
-				fmt.Sprintf("at most %d keys, %d levels of brackets, %d columns of indentation", maxKeys, maxDepth, maxIndent))
+				fmt.Sprintf("at most %d keys, %d levels of brackets, %d columns of indentation", d.keys, maxDepth, maxIndent))
 			return false
 		}
 	}

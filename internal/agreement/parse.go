@@ -14,7 +14,7 @@ import (
 // can be found in one pass and in the order of the text, the Agreement is nil. Any text is answered within a second or so.
 func Parse(name string, text []byte) (*Agreement, []Fault) {
 	fs := &faults{file: name}
-	doc, root := readDocument(text, fs)
+	doc, root := readDocument(text, maxKeys, fs)
 	p := &builder{reader: reader{faults: fs, doc: doc}, a: &Agreement{Text: slices.Clone(text), Hash: hash(text)}}
 	if root != nil {
 		p.build(root)

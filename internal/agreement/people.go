@@ -14,7 +14,7 @@ import (
 // the Roster is nil.
 func ParseRoster(name string, text []byte) (*Roster, []Fault) {
 	fs := &faults{file: name}
-	doc, root := readDocument(text, fs)
+	doc, root := readDocument(text, maxPeople, fs)
 	b := &rosterBuilder{reader: reader{faults: fs, doc: doc}, r: &Roster{Text: slices.Clone(text), Hash: hash(text), file: name, places: map[string]place{}}}
 	if root != nil {
 		b.build(root)

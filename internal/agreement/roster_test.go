@@ -3,6 +3,7 @@ package agreement_test
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -205,4 +206,17 @@ func FuzzParseRoster(f *testing.F) {
 			}
 		}
 	})
+}
+
+func TestARosterOfThreeThousand(t *testing.T) {
+	t.Parallel()
+	var text strings.Builder
+	text.WriteString("zone: Etc/UTC\nteams:\n  sales: {manager: ines}\nreps:\n")
+	for i := range 2_990 {
+		fmt.Fprintf(&text, "  rep%04d: {team: sales, weight: 2, capacity: 40}\n", i)
+	}
+	r, faults := agreement.ParseRoster("roster", []byte(text.String()))
+	if len(faults) > 0 || len(r.Reps) != 2_990 {
+		t.Fatal(faults)
+	}
 }
