@@ -62,7 +62,7 @@ const (
 	ackWait   = 5 * time.Second
 
 	// maxInHand bounds the messages of one partition that an owner holds, in memory and unacknowledged.
-	maxInHand = 512
+	maxInHand = 64
 
 	maxPartitions = 256
 )

@@ -21,11 +21,6 @@ func AppendHead(to []byte) []byte {
 	return protowire.AppendVarint(protowire.AppendTag(to, batchMajor, protowire.VarintType), Major)
 }
 
-// AppendLeadReceived appends the body of a lead.received, given in wire form, to the wire form of an Event without a body.
-func AppendLeadReceived(to, body []byte) []byte {
-	return protowire.AppendBytes(protowire.AppendTag(to, eventLeadReceived, protowire.BytesType), body)
-}
-
 // AppendContentHash appends its hash to a LeadReceived in wire form that lacks it.
 func AppendContentHash(to, hash []byte) []byte {
 	return protowire.AppendBytes(protowire.AppendTag(to, leadContentHash, protowire.BytesType), hash)

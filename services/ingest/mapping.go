@@ -12,8 +12,6 @@ import (
 	"time"
 	"unicode/utf8"
 
-	"google.golang.org/protobuf/proto"
-
 	"github.com/leadpact/leadpact/internal/agreement"
 	"github.com/leadpact/leadpact/internal/event"
 	"github.com/leadpact/leadpact/internal/lead"
@@ -253,20 +251,17 @@ func (m *mapper) event(n node, id string, now time.Time, fallback func() string)
 // when it was taken in: a repeat has the same hash. occurredAt is 0 when the sender did not say it.
 func seal(e *eventv1.Event, lr *eventv1.LeadReceived, occurredAt int64) ([]byte, error) {
 	const room = 512 // for most events, so that their content grows no buffer
-	content, err := proto.MarshalOptions{Deterministic: true}.MarshalAppend(make([]byte, 0, room), lr)
-	if err != nil {
-		return nil, fmt.Errorf("the event cannot be written: %w", err)
-	}
+	content := event.AppendReceived(make([]byte, 0, room), lr)
 	end := len(content)
-	sum := sha256.Sum256(strconv.AppendInt(content, occurredAt, 10))
+	content = strconv.AppendInt(content, occurredAt, 10)
+	sum := sha256.Sum256(content)
 	lr.ContentHash = sum[:]
-	content = event.AppendContentHash(content[:end], sum[:])
-	wire, err := proto.MarshalOptions{}.MarshalAppend(make([]byte, 0, len(content)+len(e.GetId())+len(e.GetSource())+64), e)
+	wire, err := event.Seal(e, event.AppendContentHash(content[:end], sum[:]))
 	if err != nil {
 		return nil, fmt.Errorf("the event cannot be written: %w", err)
 	}
 	e.Body = &eventv1.Event_LeadReceived{LeadReceived: lr}
-	return event.AppendLeadReceived(wire, content), nil
+	return wire, nil
 }
 
 // fill takes the declared fields: from their mapped paths, else from "fields.NAME", else from "NAME", beside the other things. What the

@@ -44,7 +44,7 @@ func read(e *eventv1.Event) (in incoming, ok bool, err error) {
 			return incoming{}, true, errors.New("an id in it is no valid text")
 		}
 	}
-	if in.row.Data, err = (proto.MarshalOptions{Deterministic: true}).Marshal(e); err != nil {
+	if in.row.Data, err = event.Marshal(e); err != nil {
 		return incoming{}, true, fmt.Errorf("encode it: %w", err)
 	}
 	if len(in.row.ContentHash) == 0 {

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
+	"google.golang.org/protobuf/proto"
 
 	"github.com/leadpact/leadpact/internal/bus"
 	"github.com/leadpact/leadpact/internal/event"
@@ -151,7 +152,13 @@ func largeBatch(t *testing.T, s *Site) {
 	for _, e := range events {
 		e.GetLeadActivity().Reason = strings.Repeat("x", 200<<10)
 	}
-	publish(t, b, event.Scoring, events, len(events)) // 12 MB in one message
+	whole, err := proto.Marshal(&eventv1.Batch{Major: event.Major, Events: events}) // 12 MB in one message, as no packing makes it
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := b.Publish(t.Context(), event.Scoring, event.Message{Data: whole}, "whole"); err != nil {
+		t.Fatalf("publish: %v", err)
+	}
 	r := newRecorder()
 	consume(t, b, event.Handoff, r)
 	r.waitFor(t, ids)

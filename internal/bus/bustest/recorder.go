@@ -229,9 +229,9 @@ func publish(t testing.TB, b *bus.Bus, producer string, events []*eventv1.Event,
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, m := range packed {
+		for i, m := range packed {
 			ms = append(ms, m)
-			ids = append(ids, fmt.Sprintf("%s/%d", chunk[0].GetId(), m.Partition))
+			ids = append(ids, fmt.Sprintf("%s/%d", chunk[0].GetId(), i))
 		}
 	}
 	if err := b.PublishAll(t.Context(), producer, ms, ids); err != nil {
