@@ -27,6 +27,8 @@ type serveCommand struct {
 	HTTP      string   `name:"http" help:"Address of the webhook door, /livez, /readyz and /metrics." default:"127.0.0.1:8080" env:"LEADPACT_HTTP"`
 	GRPC      string   `name:"grpc" help:"Address of the gRPC door." default:"127.0.0.1:9090" env:"LEADPACT_GRPC"`
 
+	Admin string `help:"Address of the admin door: profiles (/debug/pprof/), /livez, /readyz and /metrics, to anyone who reaches it; keep it on loopback. None unless given." env:"LEADPACT_ADMIN"`
+
 	NATS               string        `name:"nats" help:"NATS cluster: nats:// addresses, with commas between." env:"LEADPACT_NATS"`
 	NATSMonitor        []string      `name:"nats-monitor" help:"Monitoring addresses of the NATS servers, to prove that they fsync." env:"LEADPACT_NATS_MONITOR"`
 	DurabilityUnproven bool          `help:"Start although nobody proved that the NATS servers fsync before they acknowledge."`
@@ -42,7 +44,7 @@ type serveCommand struct {
 // Run serves until it is told to stop.
 func (c *serveCommand) Run(ctx context.Context, logger *slog.Logger) error {
 	a, err := app.New(ctx, app.Config{
-		Roles: c.Role, Agreement: c.Agreement, Roster: c.Roster, Data: c.Data, HTTP: c.HTTP, GRPC: c.GRPC,
+		Roles: c.Role, Agreement: c.Agreement, Roster: c.Roster, Data: c.Data, HTTP: c.HTTP, GRPC: c.GRPC, Admin: c.Admin,
 		NATS: c.NATS, NATSMonitors: c.NATSMonitor, DurabilityUnproven: c.DurabilityUnproven, Database: c.Database,
 		Partitions: c.Partitions, StreamBytes: c.StreamBytes, LeadKey: c.LeadKey, Tokens: c.Tokens, PrivateNotices: c.PrivateNotices, DrainDelay: c.DrainDelay,
 		Version: programVersion(), Logger: logger,
@@ -51,6 +53,9 @@ func (c *serveCommand) Run(ctx context.Context, logger *slog.Logger) error {
 		return err
 	}
 	attrs := []any{"http", a.HTTPAddr(), "grpc", a.GRPCAddr()}
+	if c.Admin != "" {
+		attrs = append(attrs, "admin", a.AdminAddr())
+	}
 	if c.NATS == "" {
 		attrs = append(attrs, "data", c.Data, "admin_token", a.AdminToken())
 		if err := writeAddresses(c.Data, a); err != nil {
@@ -72,6 +77,9 @@ func (c *serveCommand) Run(ctx context.Context, logger *slog.Logger) error {
 // tellWhere says to a person where everything is.
 func tellWhere(w io.Writer, a *app.App) {
 	_, _ = fmt.Fprintf(w, "\n  webhooks  http://%[1]s/v1/hooks/{source}\n  metrics   http://%[1]s/metrics\n  gRPC      %[2]s\n", a.HTTPAddr(), a.GRPCAddr())
+	if a.AdminAddr() != "" {
+		_, _ = fmt.Fprintf(w, "  profiles  http://%s/debug/pprof/\n", a.AdminAddr())
+	}
 	if token := a.AdminToken(); token != "" {
 		_, _ = fmt.Fprintf(w, "  token     %s holds the administrator's; leadpact token makes one for each rep\n", token)
 	}

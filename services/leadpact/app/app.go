@@ -50,11 +50,12 @@ type App struct {
 	// activate runs once the parts run.
 	activate func(context.Context) error
 
-	httpListener, grpcListener net.Listener
-	http                       *http.Server
-	grpc                       *grpc.Server
-	health                     *health.Server
-	down                       teardown
+	metrics                                   http.Handler
+	httpListener, grpcListener, adminListener net.Listener // the last is nil without an admin door
+	http, admin                               *http.Server
+	grpc                                      *grpc.Server
+	health                                    *health.Server
+	down                                      teardown
 }
 
 // New opens and binds everything; nothing runs yet. On an error what was opened is closed again.
@@ -105,6 +106,7 @@ func (a *App) open(ctx context.Context) error {
 		return a.bus.WatchAgreements(ctx, func(e *eventv1.Event) error { return a.versions.take(ctx, e) })
 	}})
 	a.grpc, a.health = a.grpcDoor()
+	a.metrics = a.metricsHandler()
 	if err := a.openRoles(ctx, s); err != nil {
 		return err
 	}
@@ -201,6 +203,17 @@ func (a *App) bind(ctx context.Context) error {
 	}
 	a.down.push("grpc listener", closeListener(a.grpcListener))
 	a.http = a.httpDoor(a.hooks)
+	if a.cfg.Admin == "" {
+		return nil
+	}
+	if a.adminListener, err = listen(ctx, "admin", a.cfg.Admin); err != nil {
+		return err
+	}
+	a.down.push("admin listener", closeListener(a.adminListener))
+	if at, ok := a.adminListener.Addr().(*net.TCPAddr); !ok || !at.IP.IsLoopback() {
+		a.logger.Warn("the admin door is open beyond this machine: whoever reaches it reads profiles and can slow the process down", "admin", a.AdminAddr())
+	}
+	a.admin = a.adminDoor()
 	return nil
 }
 
@@ -211,10 +224,14 @@ func (a *App) Run(ctx context.Context) error {
 	broken, fail := context.WithCancel(outside)
 	defer fail()
 	relays, workers := start(outside, fail, a.relays), start(outside, fail, a.workers)
-	doors := start(outside, fail, []runner{
+	served := []runner{
 		{"http", func(context.Context) error { return ignoreClosed(a.http.Serve(a.httpListener)) }},
 		{"grpc", func(context.Context) error { return a.grpc.Serve(a.grpcListener) }},
-	})
+	}
+	if a.admin != nil {
+		served = append(served, runner{"admin", func(context.Context) error { return ignoreClosed(a.admin.Serve(a.adminListener)) }})
+	}
+	doors := start(outside, fail, served)
 	a.health.SetServingStatus("", healthv1.HealthCheckResponse_SERVING)
 
 	var err error
@@ -225,6 +242,7 @@ func (a *App) Run(ctx context.Context) error {
 		}
 	}
 	if err == nil {
+		tidy()
 		select {
 		case <-ctx.Done():
 		case <-broken.Done():
@@ -243,6 +261,9 @@ func (a *App) Run(ctx context.Context) error {
 	stop.push("doors", doors.end)
 	stop.push("grpc", stopGRPC(a.grpc))
 	stop.push("http", stopHTTP(a.http))
+	if a.admin != nil {
+		stop.push("admin", stopAdmin(a.admin))
+	}
 	return errors.Join(err, stop.run(outside, stopEach), a.Close())
 }
 
@@ -264,6 +285,14 @@ func (a *App) HTTPAddr() string { return a.httpListener.Addr().String() }
 
 // GRPCAddr is the address of the gRPC door.
 func (a *App) GRPCAddr() string { return a.grpcListener.Addr().String() }
+
+// AdminAddr is the address of the admin door; "" when there is none.
+func (a *App) AdminAddr() string {
+	if a.adminListener == nil {
+		return ""
+	}
+	return a.adminListener.Addr().String()
+}
 
 // Bus is the process's bus, for a referee that looks on.
 func (a *App) Bus() *bus.Bus { return a.bus }

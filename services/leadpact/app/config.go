@@ -28,6 +28,8 @@ type Config struct {
 	Data string
 	// HTTP and GRPC are addresses to listen on; port 0 takes a free one.
 	HTTP, GRPC string
+	// Admin is an address for profiles; "" serves none. It asks nobody who he is.
+	Admin string
 
 	// NATS and Database are addresses of the production way; both or neither.
 	NATS     string

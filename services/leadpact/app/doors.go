@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"net/http/pprof" // its init also registers on http.DefaultServeMux, which nothing here serves
 	"strings"
 	"time"
 
@@ -25,23 +26,46 @@ type check struct {
 	ok   func(context.Context) error
 }
 
-// httpDoor serves webhooks (when the process has the role), /livez, /readyz and /metrics.
-func (a *App) httpDoor(hooks http.Handler) *http.Server {
+// watchdogs are what whoever runs the process asks, on the public door and on the admin door alike.
+func (a *App) watchdogs() *http.ServeMux {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /livez", func(w http.ResponseWriter, _ *http.Request) { _, _ = fmt.Fprintln(w, "ok") })
 	mux.HandleFunc("GET /readyz", a.readyz)
-	mux.Handle("GET /metrics", promhttp.HandlerFor(a.registry, promhttp.HandlerOpts{
+	mux.Handle("GET /metrics", a.metrics)
+	return mux
+}
+
+// metricsHandler is one for all doors, so that its bound on scrapes at a time holds over them.
+func (a *App) metricsHandler() http.Handler {
+	return promhttp.HandlerFor(a.registry, promhttp.HandlerOpts{
 		Registry: a.registry, EnableOpenMetrics: true, MaxRequestsInFlight: 4, Timeout: 10 * time.Second,
 		ErrorHandling: promhttp.ContinueOnError,
-	}))
+	})
+}
+
+// httpDoor serves webhooks (when the process has the role), /livez, /readyz and /metrics.
+func (a *App) httpDoor(hooks http.Handler) *http.Server {
 	return &http.Server{
-		Handler:           straight(hooks, mux),
+		Handler:           straight(hooks, a.watchdogs()),
 		ReadHeaderTimeout: 5 * time.Second,
 		ReadTimeout:       15 * time.Second,
 		WriteTimeout:      20 * time.Second,
 		IdleTimeout:       60 * time.Second,
 		MaxHeaderBytes:    16 << 10,
 	}
+}
+
+// adminDoor serves profiles beside what the public door tells of the process. It leaves out pprof's cmdline: a database's password
+// may stand there.
+func (a *App) adminDoor() *http.Server {
+	mux := a.watchdogs()
+	mux.HandleFunc("GET /debug/pprof/", pprof.Index)
+	mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
+	mux.HandleFunc("GET /debug/pprof/trace", pprof.Trace)
+	mux.HandleFunc("GET /debug/pprof/symbol", pprof.Symbol)
+	mux.HandleFunc("POST /debug/pprof/symbol", pprof.Symbol)
+	// No time limit on answers: a profile takes as long as it is asked to.
+	return &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second, IdleTimeout: 60 * time.Second, MaxHeaderBytes: 16 << 10}
 }
 
 // straight hands what is for the hooks to them before the mux can redirect a path that it would rather have cleaned: a sender
@@ -138,6 +162,11 @@ func stopGRPC(srv *grpc.Server) func(context.Context) error {
 		}
 		return nil
 	}
+}
+
+// stopAdmin cuts what is in flight: a process that leaves does not wait for a profile of minutes.
+func stopAdmin(srv *http.Server) func(context.Context) error {
+	return func(context.Context) error { return srv.Close() }
 }
 
 // stopHTTP finishes the requests in flight.
