@@ -138,6 +138,21 @@ type ClockRow struct {
 	Agreement string
 }
 
+// Promise is a clock that runs, with what its handoff says of the lead.
+type Promise struct {
+	ClockRow
+	// HandoffState, Pool, Grade, Channel and Cause are the handoff's.
+	HandoffState, Pool, Grade, Channel, Cause string
+}
+
+// Fired is what became of promises that fell due, or came near it.
+type Fired struct {
+	Clocks   []ClockRow
+	Breaches []Breach
+	Notices  []Notice
+	Messages []Message
+}
+
 // Wake is when a clock must be looked at.
 type Wake struct {
 	At time.Time
@@ -206,6 +221,13 @@ type RepLoad struct {
 	Live int
 }
 
+// LoadChange is how many live assignments more a rep holds, or fewer. Capacity bounds what one who gets more holds afterwards.
+type LoadChange struct {
+	Rep      string
+	Delta    int
+	Capacity int
+}
+
 // InboxRow is one live assignment with what belongs to it.
 type InboxRow struct {
 	Assignment Assignment
@@ -213,15 +235,18 @@ type InboxRow struct {
 	Clocks     []ClockRow
 }
 
-// HandoffTx is one transaction of handoff. Lock pools first, then reps, then handoffs.
+// HandoffTx is one transaction of handoff. Lock pools first, then handoffs; add to loads last.
 type HandoffTx interface {
 	OutboxTx
 	// LockPools returns the pools in sorted order, locked; a missing one is made.
 	LockPools(ctx context.Context, names []string) ([]Pool, error)
 	SavePools(ctx context.Context, pools []Pool) error
-	// LockReps returns the reps' loads in sorted order, locked; a missing one is made, with 0.
-	LockReps(ctx context.Context, reps []string) ([]RepLoad, error)
-	SaveReps(ctx context.Context, loads []RepLoad) error
+	// Loads returns the reps' loads in sorted order; one of whom nothing is written down holds nothing. They are not locked: a pool may
+	// have thousands of reps, of whom a transaction gives leads to a few. What others change meanwhile shows in AddLoads.
+	Loads(ctx context.Context, reps []string) ([]RepLoad, error)
+	// AddLoads adds to what reps hold, all or none, in whatever order they are given. ErrConflict when one who gets more would
+	// hold more than he can.
+	AddLoads(ctx context.Context, changes []LoadChange) error
 	// InsertHandoffs stores those that are new by (lead, cycle); fresh[i] says whether rows[i] was.
 	InsertHandoffs(ctx context.Context, rows []HandoffRow) (fresh []bool, err error)
 	// LockHandoffs returns the newest handoff of each lead that has one, locked in sorted order.
@@ -242,8 +267,14 @@ type HandoffTx interface {
 	// Clocks returns clocks by id, whatever their state, locked, in order of (DueAt, ID).
 	Clocks(ctx context.Context, ids []string) ([]ClockRow, error)
 	// SaveClocks compares and sets: a row is written only when the stored one is open and its Version one below. won[i] says
-	// whether it was; a lost one is not an error.
+	// whether it was; a lost one is not an error. What a clock guards (HandoffKey, Shard, Assignment, Name) never changes.
 	SaveClocks(ctx context.Context, rows []ClockRow) (won []bool, err error)
+	// LockPromises returns those clocks of ids that are open, locked, in order of (DueAt, ID). It locks the clocks alone: whoever
+	// holds the handoff and moves the clock too finds out by SaveClocks.
+	LockPromises(ctx context.Context, ids []string) ([]Promise, error)
+	// SaveFired writes all of it at once. Of a clock it writes Version, State, WakeAt, Warned and StoppedAt; ErrConflict unless every
+	// one is open and in the version below. The rest is as with InsertBreaches, InsertNotices and Enqueue.
+	SaveFired(ctx context.Context, fired Fired) error
 	// InsertBreaches: a second breach of a clock is ErrConflict.
 	InsertBreaches(ctx context.Context, rows []Breach) error
 

@@ -2,7 +2,7 @@
 //
 // Each service owns one store: a schema of its own on PostgreSQL, a file of its own on SQLite. A write happens in Update: the
 // function loads with locks, decides in pure code, saves, and puts what must be told into the outbox, all in one transaction.
-// Rows are locked in one order everywhere: pools, then reps, then leads, each sorted by key; so two replicas can never wait for
+// Rows are locked in one order everywhere: pools, then leads, then what reps hold, each sorted by key; so two replicas can never wait for
 // each other in a circle.
 //
 // Instants are UTC and cut to microseconds. Strings compare by bytes on both engines. Every method returns ErrConflict (wrapped)

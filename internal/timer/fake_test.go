@@ -34,6 +34,7 @@ type memory struct {
 type row struct {
 	shard int
 	at    time.Time
+	first time.Time // the earliest that at ever was
 	open  bool
 }
 
@@ -115,7 +116,11 @@ func (m *memory) write(shard int, id string, d time.Duration) store.Wake {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	at := m.now().Add(d)
-	m.rows[id] = &row{shard, at, true}
+	first := at
+	if old, ok := m.rows[id]; ok && old.first.Before(at) {
+		first = old.first
+	}
+	m.rows[id] = &row{shard, at, first, true}
 	return store.Wake{At: at, ID: id}
 }
 
@@ -147,8 +152,9 @@ func (m *memory) fire(_ context.Context, shard int, ids []string, now time.Time)
 		case !r.open:
 		case r.shard != shard:
 			m.faults = append(m.faults, id+" was fired in another shard")
-		case r.at.After(now):
+		case r.first.After(now):
 			m.faults = append(m.faults, id+" was fired early")
+		case r.at.After(now): // a look that was planned before the row was moved
 		default:
 			r.open = false
 			m.fired = append(m.fired, look{id, shard, now, now.Sub(r.at)})

@@ -57,7 +57,7 @@ func (s *shard) take(now time.Time) (due []entry, alone bool) {
 	defer s.mu.Unlock()
 	latest := min(now.UnixMicro(), s.known)
 	for len(due) < s.limit {
-		e, ok := s.head()
+		e, _, ok := s.head()
 		if !ok || e.at > latest {
 			break
 		}
@@ -65,8 +65,7 @@ func (s *shard) take(now time.Time) (due []entry, alone bool) {
 		if failedAlone && len(due) > 0 {
 			break
 		}
-		due = append(due, s.queue.pop())
-		delete(s.armed, e.id)
+		due = append(due, s.pop())
 		if failedAlone {
 			return due, true
 		}
@@ -77,8 +76,7 @@ func (s *shard) take(now time.Time) (due []entry, alone bool) {
 	return due, false
 }
 
-// putBack keeps what failed where it was in the order, unless it was armed anew meanwhile. One that failed alone steps aside and
-// comes again after a pause of its own.
+// putBack keeps what failed where it was in the order. One that failed alone steps aside and comes again after a pause of its own.
 func (s *shard) putBack(due []entry, now time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -92,9 +90,7 @@ func (s *shard) putBack(due []entry, now time.Time) {
 		due[0].at = now.Add(pause(b.failures)).UnixMicro()
 	}
 	for _, e := range due {
-		if _, again := s.armed[e.id]; !again {
-			s.plan(e.id, e.at)
-		}
+		s.queue.push(e)
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"math"
+	"strings"
 	"sync"
 	"time"
 
@@ -13,8 +14,8 @@ import (
 const (
 	// longestSleep bounds how long the store's clock goes unasked: it may have been set, or this machine may have slept.
 	longestSleep = time.Second
-	// pageSize is how many wake-ups the sweep reads between two batches.
-	pageSize = 5000
+	// pageSize is how many wake-ups the sweep reads between two batches: what falls due meanwhile waits for it.
+	pageSize = 1000
 	// most bounds what one sweep reads into memory. What is due later than these is read when they are fired.
 	most = 1 << 17
 )
@@ -29,13 +30,14 @@ type shard struct {
 	// What Arm, the getters and the loop share.
 	mu    sync.Mutex
 	owned bool
+	// swept is what the last sweep read, and queue what was armed since, or failed. What stands in both is looked at once.
+	swept run
 	queue heap
-	// armed holds the look that is planned for an id. An entry of queue that differs is stale and is dropped when it comes up.
-	armed map[string]int64
-	// known is the moment up to which the sweep has read everything. Nothing later is fired or kept, or it would overtake.
+	// known is the moment up to which the sweep has read everything. Nothing later is fired, or it would overtake.
 	known int64
-	// recent are the ids armed since the running sweep began: what it read of them before may be older.
-	recent map[string]bool
+	// wanted is the moment up to which the running sweep will have read everything, else known. What is armed for later is left to
+	// the sweep; what is armed for earlier is not, for its page may be read already.
+	wanted int64
 	// aside are the ids that failed alone.
 	aside map[string]setback
 	late  time.Duration // of the last batch
@@ -51,6 +53,7 @@ type shard struct {
 	sweepAt    time.Time
 	resumeAt   time.Time
 	sweeping   bool
+	first      bool // no sweep has come to its end since the shard was taken
 	read       int  // wake-ups, by the sweep that runs
 	crowded    bool // the last sweep stopped at most wake-ups
 	cursor     store.Wake
@@ -149,7 +152,7 @@ func (s *shard) renew(ctx context.Context, now time.Time) {
 	s.leaseUntil, s.leaseEnd = now.Add(s.config.LeaseTTL), began.Add(s.config.LeaseTTL)
 	if !s.owned {
 		s.logger.InfoContext(ctx, "shard taken", "epoch", epoch)
-		s.sweepAt = began
+		s.sweepAt, s.first = began, true
 		s.mu.Lock()
 		s.owned = true
 		s.mu.Unlock()
@@ -163,7 +166,7 @@ func (s *shard) forget() {
 	if s.owned {
 		s.logger.Info("shard left")
 	}
-	s.owned, s.queue, s.armed, s.known, s.recent, s.aside = false, nil, map[string]int64{}, math.MinInt64, nil, map[string]setback{}
+	s.owned, s.swept, s.queue, s.known, s.wanted, s.aside = false, run{}, nil, math.MinInt64, math.MinInt64, map[string]setback{}
 	s.late, s.sweeping, s.crowded = 0, false, false
 }
 
@@ -172,7 +175,8 @@ func (s *shard) sweep(ctx context.Context, now time.Time) {
 	if !s.sweeping {
 		s.sweeping, s.read, s.cursor, s.until = true, 0, store.Wake{}, now.Add(s.config.Horizon)
 		s.mu.Lock()
-		s.recent = map[string]bool{}
+		s.swept.restart()
+		s.wanted = max(s.known, s.until.UnixMicro())
 		s.mu.Unlock()
 	}
 	wakes, err := s.config.Store.WakesUntil(ctx, s.number, s.until, s.cursor, pageSize)
@@ -184,25 +188,23 @@ func (s *shard) sweep(ctx context.Context, now time.Time) {
 		s.warn(ctx, "sweep", err)
 		again = min(again, longestSleep)
 	case len(wakes) < pageSize:
-		s.merge(wakes)
+		s.swept.add(wakes)
+		s.swept.finish()
 		s.known, s.crowded = s.until.UnixMicro(), false
 	default:
-		s.merge(wakes)
+		s.swept.add(wakes)
 		s.cursor, s.read = wakes[len(wakes)-1], s.read+len(wakes)
 		if s.read < most {
 			s.known = max(s.known, s.cursor.At.UnixMicro())
 			return // to be continued
 		}
+		s.swept.finish()
 		s.known, s.crowded = s.cursor.At.UnixMicro(), true
 	}
-	s.sweeping, s.recent, s.sweepAt = false, nil, time.Now().Add(again)
-}
-
-func (s *shard) merge(wakes []store.Wake) {
-	for _, w := range wakes {
-		if _, waits := s.aside[w.ID]; !waits && !s.recent[w.ID] {
-			s.plan(w.ID, w.At.UnixMicro())
-		}
+	s.sweeping, s.wanted, s.sweepAt = false, s.known, time.Now().Add(again)
+	if s.first && err == nil {
+		// Shards that were taken together do not sweep together.
+		s.first, s.sweepAt = false, time.Now().Add(again*time.Duration(s.number+1)/time.Duration(s.config.Shards))
 	}
 }
 
@@ -214,47 +216,66 @@ func (s *shard) arm(wakes []store.Wake) {
 	}
 	for _, w := range wakes {
 		at := w.At.UnixMicro()
-		if at > s.known {
-			delete(s.armed, w.ID) // what was planned is stale; the sweep comes by in time
+		if at > s.wanted {
+			continue // the sweep comes by in time
+		}
+		s.queue.push(entry{at, w.ID})
+		if s.queue[0].id != w.ID {
 			continue
 		}
-		if s.recent != nil {
-			s.recent[w.ID] = true
-		}
-		s.plan(w.ID, at)
-		if s.queue[0].id == w.ID {
-			select {
-			case s.kick <- struct{}{}:
-			default: // it is awake already
-			}
+		select {
+		case s.kick <- struct{}{}:
+		default: // it is awake already
 		}
 	}
 }
 
-// plan is called with mu held.
-func (s *shard) plan(id string, at int64) {
-	if planned, ok := s.armed[id]; !ok || planned != at {
-		s.armed[id] = at
-		s.queue.push(entry{at, id})
+// head returns the earliest entry; called with mu held.
+func (s *shard) head() (_ entry, inQueue, ok bool) {
+	e, ok := s.swept.head()
+	for ok && s.waits(e.id) {
+		s.swept.pop()
+		e, ok = s.swept.head()
 	}
+	if len(s.queue) > 0 && (!ok || s.queue[0].before(e)) {
+		return s.queue[0], true, true
+	}
+	return e, false, ok
 }
 
-// head drops what is stale and returns the earliest entry; called with mu held.
-func (s *shard) head() (entry, bool) {
-	for len(s.queue) > 0 {
-		if at, ok := s.armed[s.queue[0].id]; ok && at == s.queue[0].at {
-			return s.queue[0], true
-		}
-		s.queue.pop()
+// waits says that an id failed alone: it comes when its pause is over, not when the sweep finds it.
+func (s *shard) waits(id string) bool {
+	if len(s.aside) == 0 {
+		return false
 	}
-	return entry{}, false
+	_, waits := s.aside[id]
+	return waits
+}
+
+// pop removes the earliest entry wherever it stands; called with mu held.
+func (s *shard) pop() entry {
+	first, inQueue, _ := s.head()
+	if !inQueue {
+		first.id = strings.Clone(first.id) // it must not hold on to its page
+	}
+	for {
+		e, inQueue, ok := s.head()
+		switch {
+		case !ok || e != first:
+			return first
+		case inQueue:
+			s.queue.pop()
+		default:
+			s.swept.pop()
+		}
+	}
 }
 
 // starved says that a sweep stopped early and that what it read is fired.
 func (s *shard) starved() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	e, ok := s.head()
+	e, _, ok := s.head()
 	return s.crowded && (!ok || e.at > s.known)
 }
 
@@ -266,7 +287,7 @@ func (s *shard) idle() time.Duration {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	d := min(longestSleep, time.Until(s.sweepAt), time.Until(s.renewAt))
-	if e, ok := s.head(); ok && e.at <= s.known {
+	if e, _, ok := s.head(); ok && e.at <= s.known {
 		due := time.UnixMicro(e.at).Sub(s.told) - time.Since(s.toldAt)
 		d = min(d, max(due, time.Until(s.resumeAt)))
 	}
@@ -290,13 +311,13 @@ func (s *shard) status() status {
 	defer s.mu.Unlock()
 	lag := s.late
 	now := s.told.Add(time.Since(s.toldAt))
-	if e, ok := s.head(); ok {
+	if e, _, ok := s.head(); ok {
 		lag = max(lag, now.Sub(time.UnixMicro(e.at)))
 	}
 	for _, b := range s.aside {
 		lag = max(lag, now.Sub(time.UnixMicro(b.due)))
 	}
-	return status{s.owned, len(s.armed), lag}
+	return status{s.owned, s.swept.size + len(s.queue), lag}
 }
 
 // warn is silent about what a stop breaks off.

@@ -34,9 +34,10 @@ type Config struct {
 	// overlap; calls for two shards may. ctx ends with the lease.
 	Fire func(ctx context.Context, shard int, ids []string, now time.Time) error
 
-	// Batch bounds the ids of one Fire; 500 unless given.
+	// Batch bounds the ids of one Fire; 100 unless given. More than these are fired one batch after another, so that others get their
+	// turn between them.
 	Batch int
-	// Horizon bounds what is held in memory: what is due within it; one minute unless given. It must be more than twice Sweep.
+	// Horizon bounds what is held in memory: what is due within it; three times Sweep unless given. It must be more than twice Sweep.
 	Horizon time.Duration
 	// Sweep is how often the store is read for what is due within the horizon; five seconds unless given. What another process
 	// writes is fired on time when it is due later than this, and within this otherwise.
@@ -77,7 +78,8 @@ func (t *Timer) Run(ctx context.Context) error {
 	return nil
 }
 
-// Arm tells of wake-ups that were written, after their commit. It does nothing for a shard that is not owned here.
+// Arm tells of wake-ups that were written, after their commit. It does nothing for a shard that is not owned here. It takes nothing
+// back: a look that was planned for the same id is made too, and finds nothing to do.
 func (t *Timer) Arm(shard int, wakes ...store.Wake) {
 	if shard >= 0 && shard < len(t.shards) {
 		t.shards[shard].arm(wakes)
@@ -95,7 +97,7 @@ func (t *Timer) Owned() []int {
 	return owned
 }
 
-// Armed returns how many rows wait in memory.
+// Armed returns how many looks are planned in memory. What was armed and then found by the sweep counts twice.
 func (t *Timer) Armed() int {
 	armed := 0
 	for _, s := range t.shards {
@@ -116,13 +118,13 @@ func (t *Timer) Lag() time.Duration {
 
 func (c *Config) defaults() {
 	if c.Batch == 0 {
-		c.Batch = 500
+		c.Batch = 100
 	}
 	if c.Sweep == 0 {
 		c.Sweep = 5 * time.Second
 	}
 	if c.Horizon == 0 {
-		c.Horizon = max(time.Minute, 3*c.Sweep)
+		c.Horizon = 3 * c.Sweep
 	}
 	if c.LeaseTTL == 0 {
 		c.LeaseTTL = 15 * time.Second

@@ -94,32 +94,104 @@ func TestSweepFindsWhatWasNotArmed(t *testing.T) {
 	})
 }
 
-func TestArmedLaterReplacesArmedEarlier(t *testing.T) {
+// A row that moves is looked at when it is due, whatever was armed for it before.
+func TestMovedRowFiresOnTimeAndOnce(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		m := newMemory()
-		var calls atomic.Int32
-		c := m.config("a")
-		c.Fire = func(ctx context.Context, shard int, ids []string, now time.Time) error {
-			calls.Add(1)
-			return m.fire(ctx, shard, ids, now)
-		}
-		running, stop := start(t, c)
+		running, stop := start(t, m.config("a"))
 		synctest.Wait()
 		for _, d := range []time.Duration{10 * time.Second, time.Hour, 30 * time.Second, 30 * time.Second} { // an hour is beyond the horizon
 			running.Arm(0, m.write(0, "moved", d))
 		}
 		pass(40 * time.Second)
-		if looks := m.looks(); len(looks) != 1 || calls.Load() != 1 || looks[0].late > time.Microsecond {
-			t.Fatalf("%d calls fired %v", calls.Load(), looks)
+		if looks := m.looks(); len(looks) != 1 || looks[0].late > time.Microsecond {
+			t.Fatalf("fired %v", looks)
 		}
 		running.Arm(0, m.write(0, "moved away", 10*time.Second))
 		running.Arm(0, m.write(0, "moved away", time.Hour))
 		pass(15 * time.Second)
-		if n := calls.Load(); n != 1 {
-			t.Errorf("%d looks at what was moved beyond the horizon", n-1)
+		if looks := m.looks(); len(looks) != 1 {
+			t.Errorf("fired %v, moved beyond the horizon", looks[1:])
 		}
 		stop()
+		m.check(t)
+	})
+}
+
+// What was armed and what the sweep found is one look.
+func TestArmedAndSweptIsOneLook(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		m := newMemory()
+		var given atomic.Int32
+		c := m.config("a")
+		c.Fire = func(ctx context.Context, shard int, ids []string, now time.Time) error {
+			given.Add(int32(len(ids)))
+			return m.fire(ctx, shard, ids, now)
+		}
+		running, stop := start(t, c)
+		synctest.Wait()
+		pass(50 * time.Second)
+		for i := range 6 { // before, during and after the sweep at one minute
+			wake := m.write(0, fmt.Sprint(i), 30*time.Second)
+			running.Arm(0, wake, wake)
+			if i == 3 {
+				m.change(func() { m.read = func() { running.Arm(0, wake) } })
+			}
+			pass(3 * time.Second)
+		}
+		m.change(func() { m.read = nil })
+		pass(time.Minute)
+		if looks := m.looks(); len(looks) != 6 || given.Load() != 6 {
+			t.Errorf("%d ids were given to fire %v", given.Load(), looks)
+		}
+		stop()
+		m.check(t)
+	})
+}
+
+// A wake-up that is armed while a new owner reads what he took over is not left to the sweep after.
+func TestArmedWhileTheFirstSweepReadsIsOnTime(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		m := newMemory()
+		for i := range 2500 { // some pages
+			m.write(0, fmt.Sprintf("row %04d", i), time.Duration(i)*time.Millisecond)
+		}
+		var running *timer.Timer
+		pages := 0
+		m.read = func() {
+			pages++
+			running.Arm(0, m.write(0, fmt.Sprintf("armed after page %d", pages), time.Duration(pages)*time.Second))
+		}
+		c := m.config("a")
+		c.Batch = 500
+		made, err := timer.New(c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		running = made
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan error, 1)
+		go func() { done <- made.Run(ctx) }()
+		pass(30 * time.Second)
+		cancel()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+		armed := 0
+		for _, l := range m.looks() {
+			if strings.HasPrefix(l.id, "armed") {
+				armed++
+			}
+			if l.late > time.Millisecond {
+				t.Errorf("%s was %v late", l.id, l.late)
+			}
+		}
+		if pages < 3 || armed != pages {
+			t.Errorf("%d of %d were fired that were armed while a page was read", armed, pages)
+		}
 		m.check(t)
 	})
 }

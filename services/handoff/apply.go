@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"google.golang.org/protobuf/proto"
@@ -100,9 +99,10 @@ func leadsOf(e *eventv1.Event) []string {
 	return []string{e.GetLead()}
 }
 
-// foresee adds the pools and reps that the new leads go to, so that they are locked at the first go.
+// foresee adds the pools and reps that the new leads go to, so that they are on the desk at the first go.
 func (s *Service) foresee(ctx context.Context, events []*eventv1.Event, n *need) error {
 	people := s.people.now()
+	seen := make(map[door]bool)
 	for _, e := range events {
 		// Whoever did it is likely the owner; a stranger to the roster gets no row.
 		if rep := e.GetLeadOutcome().GetOutcome().GetRep(); people.reps[rep].ID != "" {
@@ -120,12 +120,10 @@ func (s *Service) foresee(ctx context.Context, events []*eventv1.Event, n *need)
 		if err != nil {
 			return bus.Permanent(fmt.Errorf("event %s: %w", e.GetId(), err))
 		}
-		if slices.Contains(n.pools, name) {
-			continue
-		}
-		n.pools = append(n.pools, name)
-		for _, m := range people.members(version, name) {
-			n.reps = append(n.reps, m.ID)
+		if at := (door{pool: name, agreement: version.Hash}); !seen[at] {
+			seen[at] = true
+			n.pools = append(n.pools, name)
+			n.reps = append(n.reps, people.crew(version, name).ids...)
 		}
 	}
 	return nil

@@ -27,15 +27,12 @@ const (
 
 // basis is what a decision of routing rested on, kept so that it can be decided again.
 type basis struct {
-	At        time.Time        `json:"at"`
-	Agreement string           `json:"agreement"`
-	Roster    string           `json:"roster"`
-	Pool      string           `json:"pool"`
-	Version   int64            `json:"version"`
-	Balances  map[string]int64 `json:"balances,omitempty"`
-	Live      map[string]int   `json:"live"`
-	Excluded  []string         `json:"excluded,omitempty"`
-	Winner    string           `json:"winner"`
+	At        time.Time `json:"at"`
+	Agreement string    `json:"agreement"`
+	Roster    string    `json:"roster"`
+	Pool      string    `json:"pool"`
+	Version   int64     `json:"version"`
+	route.Record
 }
 
 // hand gives the lead to the next rep of its pool, or lets it wait.
@@ -44,32 +41,50 @@ func (d *desk) hand(f *file) error {
 	if err != nil {
 		return err
 	}
-	p, members, err := d.poolOf(version, f.handoff.Pool)
+	p, err := d.rotate(version, f.handoff.Pool)
 	if err != nil {
 		return err
 	}
-	found := basis{
-		At: d.now, Agreement: f.handoff.Agreement, Roster: d.roster.Hash, Pool: p.Name, Version: p.Version,
-		Balances: make(map[string]int64), Live: make(map[string]int), Excluded: f.handoff.Excluded,
+	hourless, err := d.withoutHours(f, version, p.crew)
+	if err != nil {
+		return err
 	}
-	candidates := make([]route.Candidate, len(members))
-	for i, m := range members {
-		live := d.reps[m.ID].Live
-		holds, err := d.holds(f, version, m.ID)
+	record, refusal := p.rotation.Pick(route.Lead{Excluded: f.handoff.Excluded, Hourless: hourless})
+	if refusal != "" {
+		d.shut[f.door()] = p.rotation.Shut()
+		return d.wait(f, version, refusal)
+	}
+	p.dirty = true
+	return d.assign(f, version, record.Winner, basis{
+		At: d.now, Agreement: f.handoff.Agreement, Roster: d.roster.Hash, Pool: p.Name, Version: p.Version, Record: record,
+	})
+}
+
+// hourlessKey is all that decides who of a crew has no hours for a lead that is handed out now.
+type hourlessKey struct {
+	agreement, grade string
+	crew             *crew
+}
+
+// withoutHours are those of a crew in whose hours a promise that comes with the lead would not end.
+func (d *desk) withoutHours(f *file, version *agreement.Agreement, c *crew) ([]string, error) {
+	key := hourlessKey{agreement: version.Hash, grade: f.handoff.Grade, crew: c}
+	out, ok := d.hourless[key]
+	if ok {
+		return out, nil
+	}
+	for _, reps := range c.keeping {
+		holds, err := d.holds(f, version, reps[0])
 		if err != nil {
-			return err
+			return nil, err
 		}
-		candidates[i] = route.Candidate{Rep: m, Live: live, Excluded: slices.Contains(f.handoff.Excluded, m.ID), Hourless: !holds}
-		found.Balances[m.ID], found.Live[m.ID] = p.state.Balance(m.ID), live
+		if !holds {
+			out = append(out, reps...)
+		}
 	}
-	winner, state, decision := route.Pick(p.state, candidates, d.now)
-	if winner == "" {
-		d.shut[f.door()] = decision.Shut()
-		return d.wait(f, version, decision.Refusal)
-	}
-	p.state, p.dirty = state, true
-	found.Winner = winner
-	return d.assign(f, version, winner, found)
+	slices.Sort(out)
+	d.hourless[key] = out
+	return out, nil
 }
 
 // door is what a handoff waits at.
@@ -98,7 +113,7 @@ func (d *desk) assign(f *file, version *agreement.Agreement, rep string, found b
 	if err != nil {
 		return err
 	}
-	l.Live, l.dirty = l.Live+1, true
+	d.carries(l, 1)
 	d.made = append(d.made, made{pool: h.Pool, again: h.Assignments > 1})
 	d.say(f, d.now, &eventv1.Event{
 		Id: event.DerivedID("handoff.assigned", f.live.ID), Cause: h.Cause,
@@ -122,6 +137,7 @@ func (d *desk) wait(f *file, version *agreement.Agreement, why route.Refusal) er
 		return nil
 	}
 	h.State, h.WaitingSince, f.dirty = store.HandoffWaiting, d.now, true
+	d.waits = true
 	d.say(f, d.now, &eventv1.Event{
 		Id: event.DerivedID("handoff.waiting", keyOf(h.HandoffKey), fmt.Sprint(h.Assignments)), Cause: h.Cause,
 		Body: &eventv1.Event_HandoffWaiting{HandoffWaiting: &eventv1.HandoffWaiting{Terms: f.terms(), Reason: string(why)}},
@@ -141,7 +157,8 @@ func (d *desk) release(f *file, why string, at time.Time) error {
 	if err != nil {
 		return err
 	}
-	l.Live, l.dirty, d.freed = l.Live-1, true, true
+	d.carries(l, -1)
+	d.freed = true
 	if at.Before(f.live.StartedAt) {
 		at = f.live.StartedAt
 	}

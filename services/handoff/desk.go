@@ -31,18 +31,24 @@ type desk struct {
 	late     []time.Duration // how late each wake-up was looked at
 	made     []made
 	freed    bool          // a rep has room again
+	waits    bool          // a lead has begun to wait
 	shut     map[door]bool // doors at which no lead at all gets through
+	hourless map[hourlessKey][]string
 }
 
+// pool is a pool's row and, once a lead was to be handed to it, its rotation among the crew that it has in the lead's agreement.
 type pool struct {
 	store.Pool
-	state route.State
-	dirty bool
+	rotation *route.Rotation
+	crew     *crew
+	dirty    bool
 }
 
+// load is how many leads a rep holds as far as this transaction knows. It is not locked: another may change it until the commit, and
+// then what was decided here stands if it still fits.
 type load struct {
 	store.RepLoad
-	dirty bool
+	more int // than before this transaction
 }
 
 // file is one handoff with its assignments and clocks.
@@ -74,7 +80,7 @@ func newDesk(s *Service, now time.Time) *desk {
 	return &desk{
 		now: now, roster: s.people.now(), hours: &s.hours, versions: &s.versions, shards: s.cfg.Shards,
 		pools: make(map[string]*pool), reps: make(map[string]*load), files: make(map[string]*file),
-		shut: make(map[door]bool),
+		shut: make(map[door]bool), hourless: make(map[hourlessKey][]string),
 	}
 }
 
@@ -82,15 +88,6 @@ func newDesk(s *Service, now time.Time) *desk {
 func (d *desk) put(f *file) {
 	d.files[f.handoff.Lead] = f
 	d.order = append(d.order, f)
-}
-
-func (d *desk) addPool(p store.Pool) error {
-	state, err := route.Decode(p.Balances)
-	if err != nil {
-		return fmt.Errorf("pool %q: %w", p.Name, err)
-	}
-	d.pools[p.Name] = &pool{Pool: p, state: state}
-	return nil
 }
 
 // version is the agreement that a handoff is pinned to.
@@ -101,7 +98,7 @@ func (d *desk) version(hash string) (*agreement.Agreement, error) {
 	return nil, unmet{need{versions: []string{hash}}}
 }
 
-// load is a rep's locked counter.
+// load is what a rep holds, with what this transaction changes of it.
 func (d *desk) load(rep string) (*load, error) {
 	if l, ok := d.reps[rep]; ok {
 		return l, nil
@@ -109,28 +106,59 @@ func (d *desk) load(rep string) (*load, error) {
 	return nil, unmet{need{reps: []string{rep}}}
 }
 
-// poolOf returns a pool and the loads of its members, locked.
-func (d *desk) poolOf(a *agreement.Agreement, name string) (*pool, []agreement.Rep, error) {
-	members := d.roster.members(a, name)
-	missing := need{}
+// rotate returns a pool, locked, at work among its crew.
+func (d *desk) rotate(a *agreement.Agreement, name string) (*pool, error) {
+	crew := d.roster.crew(a, name)
 	p, ok := d.pools[name]
+	if ok && p.crew == crew {
+		return p, nil
+	}
+	missing := need{}
 	if !ok {
 		missing.pools = []string{name}
 	}
-	for _, m := range members {
-		if d.reps[m.ID] == nil {
-			missing.reps = append(missing.reps, m.ID)
+	for _, rep := range crew.ids {
+		if d.reps[rep] == nil {
+			missing.reps = append(missing.reps, rep)
 		}
 	}
 	if len(missing.pools)+len(missing.reps) > 0 {
-		return nil, nil, unmet{missing}
+		return nil, unmet{missing}
 	}
-	return p, members, nil
+	state, err := p.state()
+	if err != nil {
+		return nil, err
+	}
+	p.rotation, p.crew = route.New(state, crew.reps, func(rep string) int { return d.reps[rep].Live }, d.now), crew
+	return p, nil
+}
+
+// state is the rotation's, or as it was stored.
+func (p *pool) state() (route.State, error) {
+	if p.rotation != nil {
+		return p.rotation.State(), nil
+	}
+	state, err := route.Decode(p.Balances)
+	if err != nil {
+		return route.State{}, fmt.Errorf("pool %q: %w", p.Name, err)
+	}
+	return state, nil
+}
+
+// carries changes how many leads a rep holds, and tells every rotation that may turn on it.
+func (d *desk) carries(l *load, more int) {
+	l.Live, l.more = l.Live+more, l.more+more
+	for _, p := range d.pools {
+		if p.rotation != nil {
+			p.rotation.SetLive(l.Rep, l.Live)
+		}
+	}
 }
 
 // all is what the files on the desk may come to need: of one that is not closed its owner, its pool and the pool's members.
 func (d *desk) all() need {
 	var n need
+	seen := make(map[door]bool)
 	for _, f := range d.order {
 		if f.handoff.State == store.HandoffClosed {
 			continue
@@ -143,9 +171,10 @@ func (d *desk) all() need {
 			n.versions = append(n.versions, f.handoff.Agreement)
 			continue
 		}
-		n.pools = append(n.pools, f.handoff.Pool)
-		for _, m := range d.roster.members(version, f.handoff.Pool) {
-			n.reps = append(n.reps, m.ID)
+		if !seen[f.door()] {
+			seen[f.door()] = true
+			n.pools = append(n.pools, f.handoff.Pool)
+			n.reps = append(n.reps, d.roster.crew(version, f.handoff.Pool).ids...)
 		}
 	}
 	return n
@@ -187,14 +216,14 @@ func (d *desk) savePools(ctx context.Context, tx store.HandoffTx) error {
 	for _, p := range d.pools {
 		if p.dirty {
 			p.Version++
-			p.Balances = p.state.Encode()
+			p.Balances = p.rotation.State().Encode()
 			pools = append(pools, p.Pool)
 		}
 	}
-	var loads []store.RepLoad
+	var loads []store.LoadChange
 	for _, l := range d.reps {
-		if l.dirty {
-			loads = append(loads, l.RepLoad)
+		if l.more != 0 {
+			loads = append(loads, store.LoadChange{Rep: l.Rep, Delta: l.more, Capacity: d.roster.reps[l.Rep].Capacity})
 		}
 	}
 	if len(pools) > 0 {
@@ -203,7 +232,7 @@ func (d *desk) savePools(ctx context.Context, tx store.HandoffTx) error {
 		}
 	}
 	if len(loads) > 0 {
-		return tx.SaveReps(ctx, loads)
+		return tx.AddLoads(ctx, loads)
 	}
 	return nil
 }

@@ -1,10 +1,12 @@
 package handoff
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 
 	"github.com/leadpact/leadpact/internal/agreement"
@@ -12,13 +14,25 @@ import (
 	"github.com/leadpact/leadpact/internal/store"
 )
 
-// roster is one version of it, with ways to look things up. It is immutable.
+// roster is one version of it, with ways to look things up. What it says is immutable.
 type roster struct {
 	*agreement.Roster
 	version  int64
 	reps     map[string]agreement.Rep
 	managers map[string]string // by team
 	shared   []string          // endpoints that no rep has for himself
+
+	mu     sync.Mutex
+	crews  map[door]*crew   // looked up so far
+	joined map[string]*crew // the same, by teams: most agreements do not change a pool's
+}
+
+// crew is the reps of some teams, of one roster: there is one for the same teams. It is immutable.
+type crew struct {
+	reps []agreement.Rep // in order of id
+	ids  []string
+	// keeping is their ids by the name of their hours: what is asked of one's hours is answered for all.
+	keeping map[string][]string
 }
 
 // people holds the newest roster.
@@ -109,7 +123,10 @@ func (p *people) refresh(ctx context.Context) error {
 }
 
 func newRoster(parsed *agreement.Roster, version int64) *roster {
-	r := &roster{Roster: parsed, version: version, reps: make(map[string]agreement.Rep), managers: make(map[string]string)}
+	r := &roster{
+		Roster: parsed, version: version, reps: make(map[string]agreement.Rep), managers: make(map[string]string),
+		crews: make(map[door]*crew), joined: make(map[string]*crew),
+	}
 	own := make(map[string]bool)
 	for _, rep := range parsed.Reps {
 		r.reps[rep.ID] = rep
@@ -126,15 +143,38 @@ func newRoster(parsed *agreement.Roster, version int64) *roster {
 	return r
 }
 
-// members are the reps of a pool's teams.
-func (r *roster) members(a *agreement.Agreement, pool string) []agreement.Rep {
-	var out []agreement.Rep
-	for _, rep := range r.Reps {
-		if slices.Contains(teams(a, pool), rep.Team) {
-			out = append(out, rep)
+// crew is the reps of a pool's teams.
+func (r *roster) crew(a *agreement.Agreement, pool string) *crew {
+	at := door{pool: pool, agreement: a.Hash}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if c, ok := r.crews[at]; ok {
+		return c
+	}
+	of := teams(a, pool)
+	key := strings.Join(slices.Sorted(slices.Values(of)), "\x00")
+	c, ok := r.joined[key]
+	if !ok {
+		c = newCrew(r.Reps, of)
+		r.joined[key] = c
+	}
+	r.crews[at] = c
+	return c
+}
+
+func newCrew(reps []agreement.Rep, teams []string) *crew {
+	c := &crew{keeping: make(map[string][]string)}
+	for _, rep := range reps {
+		if slices.Contains(teams, rep.Team) {
+			c.reps = append(c.reps, rep)
 		}
 	}
-	return out
+	slices.SortFunc(c.reps, func(a, b agreement.Rep) int { return cmp.Compare(a.ID, b.ID) })
+	for _, rep := range c.reps {
+		c.ids = append(c.ids, rep.ID)
+		c.keeping[rep.Calendar] = append(c.keeping[rep.Calendar], rep.ID)
+	}
+	return c
 }
 
 func teams(a *agreement.Agreement, pool string) []string {

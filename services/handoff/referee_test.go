@@ -24,6 +24,7 @@ func TestRandomDaysObeyTheReferee(t *testing.T) {
 		}
 		judge(t, w.events())
 		w.balanced(3)
+		w.runAgain()
 	})
 }
 

@@ -64,6 +64,7 @@ type Service struct {
 	people   people
 	hours    hours
 	doorway  doorway
+	volleys  *volleys
 	notices  *notify.Sender
 	metrics  *metrics
 	// again makes RunWaiting look at once.
@@ -84,7 +85,7 @@ func New(cfg Config) (*Service, error) {
 	if cfg.Poll == 0 {
 		cfg.Poll = time.Second
 	}
-	s := &Service{cfg: cfg, store: cfg.Store, again: make(chan struct{}, 1)}
+	s := &Service{cfg: cfg, store: cfg.Store, volleys: newVolleys(), again: make(chan struct{}, 1)}
 	var err error
 	if s.metrics, err = newMetrics(cfg.Registerer); err != nil {
 		return nil, err

@@ -21,7 +21,7 @@ func (n *need) add(more need) {
 	n.versions = append(n.versions, more.versions...)
 }
 
-// unmet says what a transaction found missing on its desk. Rows are locked in one order (pools, reps, handoffs), so what turns
+// unmet says what a transaction found missing on its desk. Rows are locked in one order (pools, handoffs), so what turns
 // out late to be needed cannot be added: the transaction is rolled back and begun again with it.
 type unmet struct{ need }
 
@@ -117,7 +117,8 @@ func (s *Service) committed(d *desk) {
 	if len(d.notices) > 0 {
 		s.notices.Kick()
 	}
-	if d.freed {
+	// Whoever waits was decided on by loads that were not locked: a rep may have got room meanwhile, and nobody saw the one who waits.
+	if d.freed || d.waits {
 		s.lookAgain()
 	}
 	s.metrics.count(d)
@@ -131,16 +132,17 @@ func (s *Service) lay(ctx context.Context, tx store.HandoffTx, now time.Time, n 
 		return nil, err
 	}
 	for _, p := range pools {
-		if err := d.addPool(p); err != nil {
-			return nil, err
-		}
+		d.pools[p.Name] = &pool{Pool: p}
 	}
-	reps, err := tx.LockReps(ctx, distinct(n.reps))
+	reps, err := tx.Loads(ctx, distinct(n.reps))
 	if err != nil {
 		return nil, err
 	}
-	for _, r := range reps {
-		d.reps[r.Rep] = &load{RepLoad: r}
+	d.reps = make(map[string]*load, len(reps)) // a pool may have thousands
+	loads := make([]load, len(reps))
+	for i, r := range reps {
+		loads[i].RepLoad = r
+		d.reps[r.Rep] = &loads[i]
 	}
 	leads := distinct(n.leads)
 	handoffs, err := tx.LockHandoffs(ctx, leads)

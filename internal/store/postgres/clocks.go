@@ -3,10 +3,12 @@ package postgres
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/leadpact/leadpact/internal/store"
 )
@@ -82,16 +84,80 @@ func (t *handoffTx) SaveClocks(ctx context.Context, rows []store.ClockRow) ([]bo
 	return among(rows, key, won), nil
 }
 
+// LockPromises locks in order of id, like Clocks; what is closed while one waits for its lock is not returned.
+func (t *handoffTx) LockPromises(ctx context.Context, ids []string) ([]store.Promise, error) {
+	promises, err := collect(ctx, t.tx, "lock promises", scanPromise, `
+		SELECT `+promiseColumns+` FROM clocks c JOIN handoffs h ON h.lead = c.lead AND h.cycle = c.cycle
+		WHERE c.id = ANY ($1) AND c.state = 'open' ORDER BY c.id FOR UPDATE OF c`, ids)
+	slices.SortFunc(promises, func(a, b store.Promise) int { return cmp.Or(a.DueAt.Compare(b.DueAt), cmp.Compare(a.ID, b.ID)) })
+	return promises, err
+}
+
+// promiseColumns are clockColumns and what the handoff adds.
+const promiseColumns = `c.id, c.lead, c.cycle, c.shard, c.assignment, c.rep, c.team, c.name, c.version, c.state, c.started_at, c.due_at, c.wake_at,
+	c.within, c.calendar, c.tzdata, c.counted, c.needed, c.warned, c.stopped_at, c.agreement, h.state, h.pool, h.grade, h.channel, h.cause`
+
+func scanPromise(row pgx.CollectableRow) (p store.Promise, err error) {
+	return p, row.Scan(append(clockFields(&p.ClockRow), &p.HandoffState, &p.Pool, &p.Grade, &p.Channel, &p.Cause)...)
+}
+
+// SaveFired sends all of it in one round trip.
+func (t *handoffTx) SaveFired(ctx context.Context, fired store.Fired) error {
+	clocks := fired.Clocks
+	batch := &pgx.Batch{}
+	written := int64(0)
+	if len(clocks) > 0 {
+		batch.Queue(`
+			UPDATE clocks c SET version = new.version, state = new.state, wake_at = new.wake_at, warned = new.warned, stopped_at = new.stopped_at
+			FROM unnest($1::text[], $2::bigint[], $3::text[], $4::bigint[], $5::bigint[], $6::bigint[])
+				AS new (id, version, state, wake_at, warned, stopped_at)
+			WHERE c.id = new.id AND c.state = 'open' AND c.version = new.version - 1`,
+			column(clocks, clockID),
+			column(clocks, func(r store.ClockRow) int64 { return r.Version }),
+			column(clocks, func(r store.ClockRow) string { return r.State }),
+			column(clocks, func(r store.ClockRow) int64 { return micros(r.WakeAt) }),
+			column(clocks, func(r store.ClockRow) int64 { return int64(r.Warned) }),
+			column(clocks, func(r store.ClockRow) int64 { return micros(r.StoppedAt) })).Exec(func(tag pgconn.CommandTag) error {
+			written = tag.RowsAffected()
+			return nil
+		})
+	}
+	if len(fired.Breaches) > 0 {
+		batch.Queue(insertBreaches, breachArguments(fired.Breaches)...)
+	}
+	if len(fired.Notices) > 0 {
+		batch.Queue(insertNotices, noticeArguments(fired.Notices)...)
+	}
+	if len(fired.Messages) > 0 {
+		batch.Queue(enqueue, messageArguments(fired.Messages)...)
+	}
+	if batch.Len() == 0 {
+		return nil
+	}
+	err := t.tx.SendBatch(ctx, batch).Close()
+	if err == nil && written != int64(len(clocks)) {
+		err = fmt.Errorf("postgres: save what became of promises: %d of %d clocks were open and at the version before: %w", written, len(clocks), store.ErrConflict)
+	}
+	return kept(t.tx, failed("save what became of promises", err))
+}
+
+const insertBreaches = `
+	INSERT INTO breaches (clock, assignment, lead, due_at, recorded_at)
+	SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::bigint[])`
+
 func (t *handoffTx) InsertBreaches(ctx context.Context, rows []store.Breach) error {
-	_, err := exec(ctx, t.tx, "insert breaches", `
-		INSERT INTO breaches (clock, assignment, lead, due_at, recorded_at)
-		SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::bigint[])`,
+	_, err := exec(ctx, t.tx, "insert breaches", insertBreaches, breachArguments(rows)...)
+	return err
+}
+
+func breachArguments(rows []store.Breach) []any {
+	return []any{
 		column(rows, func(r store.Breach) string { return r.Clock }),
 		column(rows, func(r store.Breach) string { return r.Assignment }),
 		column(rows, func(r store.Breach) string { return r.Lead }),
 		column(rows, func(r store.Breach) int64 { return micros(r.DueAt) }),
-		column(rows, func(r store.Breach) int64 { return micros(r.RecordedAt) }))
-	return err
+		column(rows, func(r store.Breach) int64 { return micros(r.RecordedAt) }),
+	}
 }
 
 // clocksOf returns all clocks of each assignment, by its id, in order of due time.
@@ -135,7 +201,12 @@ func clockArguments(rows []store.ClockRow) []any {
 func clockID(c store.ClockRow) string { return c.ID }
 
 func scanClock(row pgx.CollectableRow) (c store.ClockRow, err error) {
-	return c, row.Scan(&c.ID, &c.Lead, &c.Cycle, &c.Shard, &c.Assignment, &c.Rep, &c.Team, &c.Name, &c.Version, &c.State,
+	return c, row.Scan(clockFields(&c)...)
+}
+
+// clockFields are the places of clockColumns.
+func clockFields(c *store.ClockRow) []any {
+	return []any{&c.ID, &c.Lead, &c.Cycle, &c.Shard, &c.Assignment, &c.Rep, &c.Team, &c.Name, &c.Version, &c.State,
 		instant{&c.StartedAt}, instant{&c.DueAt}, instant{&c.WakeAt}, (*int64)(&c.Within), &c.Calendar, &c.TZData, &c.Counted, &c.Needed,
-		&c.Warned, instant{&c.StoppedAt}, &c.Agreement)
+		&c.Warned, instant{&c.StoppedAt}, &c.Agreement}
 }

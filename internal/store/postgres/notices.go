@@ -13,13 +13,21 @@ import (
 
 const noticeColumns = `key, endpoint, type, lead, cycle, assignment, clock, rep, created_at, state, attempts, next_at, last_error`
 
+const insertNotices = `
+	INSERT INTO notices (` + noticeColumns + `)
+	SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::bigint[], $6::text[], $7::text[], $8::text[], $9::bigint[],
+		$10::text[], $11::bigint[], $12::bigint[], $13::text[])
+	ON CONFLICT (key) DO NOTHING`
+
 func (t *handoffTx) InsertNotices(ctx context.Context, rows []store.Notice) error {
+	_, err := exec(ctx, t.tx, "insert notices", insertNotices, noticeArguments(rows)...)
+	return err
+}
+
+// noticeArguments turns rows into arrays in noticeColumns' order.
+func noticeArguments(rows []store.Notice) []any {
 	sorted := distinct(rows, noticeKey, cmp.Compare[string])
-	_, err := exec(ctx, t.tx, "insert notices", `
-		INSERT INTO notices (`+noticeColumns+`)
-		SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::bigint[], $6::text[], $7::text[], $8::text[], $9::bigint[],
-			$10::text[], $11::bigint[], $12::bigint[], $13::text[])
-		ON CONFLICT (key) DO NOTHING`,
+	return []any{
 		column(sorted, noticeKey),
 		column(sorted, func(r store.Notice) string { return r.Endpoint }),
 		column(sorted, func(r store.Notice) string { return r.Type }),
@@ -32,8 +40,8 @@ func (t *handoffTx) InsertNotices(ctx context.Context, rows []store.Notice) erro
 		column(sorted, func(r store.Notice) string { return r.State }),
 		column(sorted, func(r store.Notice) int64 { return int64(r.Attempts) }),
 		column(sorted, func(r store.Notice) int64 { return micros(r.NextAt) }),
-		column(sorted, func(r store.Notice) string { return r.LastError }))
-	return err
+		column(sorted, func(r store.Notice) string { return r.LastError }),
+	}
 }
 
 // DueNotices passes over what another claimant holds at this moment; what it claims stays hidden by its new NextAt.

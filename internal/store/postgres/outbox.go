@@ -13,20 +13,27 @@ import (
 // outbox is the part of a transaction that queues messages.
 type outbox struct{ tx *transaction }
 
+const enqueue = `
+	INSERT INTO outbox (partition, data, queued_at)
+	SELECT partition, data, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint
+	FROM unnest($1::bigint[], $2::bytea[]) WITH ORDINALITY AS new (partition, data, position)
+	ORDER BY position`
+
 // Enqueue numbers the messages while the transaction holds the locks of their leads, so messages of one lead are numbered in the
 // order of its commits. The server's clock is read in the statement, which saves a round trip; it only tells how old the queue is.
 func (o outbox) Enqueue(ctx context.Context, messages []store.Message) error {
 	if len(messages) == 0 {
 		return nil
 	}
-	_, err := exec(ctx, o.tx, "queue messages", `
-		INSERT INTO outbox (partition, data, queued_at)
-		SELECT partition, data, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint
-		FROM unnest($1::bigint[], $2::bytea[]) WITH ORDINALITY AS new (partition, data, position)
-		ORDER BY position`,
-		column(messages, func(m store.Message) int64 { return int64(m.Partition) }),
-		column(messages, func(m store.Message) []byte { return filled(m.Data) }))
+	_, err := exec(ctx, o.tx, "queue messages", enqueue, messageArguments(messages)...)
 	return err
+}
+
+func messageArguments(messages []store.Message) []any {
+	return []any{
+		column(messages, func(m store.Message) int64 { return int64(m.Partition) }),
+		column(messages, func(m store.Message) []byte { return filled(m.Data) }),
+	}
 }
 
 // Relay holds the relay row's lock while it publishes, so that a second relay finds it taken and leaves. It goes by which rows are

@@ -148,7 +148,7 @@ func TestReadOnlyReadsAndWritesNothing(t *testing.T) {
 		t.Fatalf("read %+v: %v", got, err)
 	}
 	if err := reader.Update(t.Context(), func(ctx context.Context, tx store.HandoffTx) error {
-		_, err := tx.LockReps(ctx, []string{"anna"})
+		_, err := tx.LockPools(ctx, []string{"anna"})
 		return err
 	}); err == nil {
 		t.Fatal("a read-only store wrote")

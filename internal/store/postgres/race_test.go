@@ -120,7 +120,7 @@ func TestDeadlockIsAConflictAndIsTriedAgain(t *testing.T) {
 			first := true
 			done <- s.Update(t.Context(), func(ctx context.Context, tx store.HandoffTx) error {
 				calls.Add(1)
-				if _, err := tx.LockReps(ctx, order[:1]); err != nil {
+				if _, err := tx.LockPools(ctx, order[:1]); err != nil {
 					return err
 				}
 				if first { // each holds one before either wants the other
@@ -128,12 +128,10 @@ func TestDeadlockIsAConflictAndIsTriedAgain(t *testing.T) {
 					close(both[i])
 					<-both[1-i]
 				}
-				loads, err := tx.LockReps(ctx, order[1:])
-				if err != nil {
+				if _, err := tx.LockPools(ctx, order[1:]); err != nil {
 					return err
 				}
-				loads[0].Live++
-				return tx.SaveReps(ctx, loads)
+				return tx.AddLoads(ctx, []store.LoadChange{{Rep: order[1], Delta: 1, Capacity: 1}})
 			})
 		}()
 	}

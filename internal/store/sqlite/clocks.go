@@ -95,23 +95,61 @@ func (t handoffTx) Clocks(ctx context.Context, ids []string) ([]store.ClockRow, 
 	return byDue(clocks), nil
 }
 
-// SaveClocks writes the rows that are open and in the version before, and says which.
+// SaveClocks writes the rows that are open and in the version before, and says which. What a clock belongs to never changes, so the
+// trees over it are left alone.
 func (t handoffTx) SaveClocks(ctx context.Context, rows []store.ClockRow) ([]bool, error) {
 	won := make([]bool, len(rows))
 	for i, c := range rows {
 		n, err := t.exec(ctx, "save clocks",
-			`UPDATE clocks SET lead = ?, cycle = ?, shard = ?, assignment = ?, rep = ?, team = ?, name = ?, version = ?, state = ?,
-				started_at = ?, due_at = ?, wake_at = ?, within = ?, calendar = ?, tzdata = ?, counted = ?, needed = ?, warned = ?,
-				stopped_at = ?, agreement = ?
+			`UPDATE clocks SET rep = ?, team = ?, version = ?, state = ?, started_at = ?, due_at = ?, wake_at = ?, within = ?, calendar = ?,
+				tzdata = ?, counted = ?, needed = ?, warned = ?, stopped_at = ?, agreement = ?
 			WHERE id = ? AND state = 'open' AND version = ?`,
-			c.Lead, c.Cycle, c.Shard, c.Assignment, c.Rep, c.Team, c.Name, c.Version, c.State,
-			micros(c.StartedAt), micros(c.DueAt), micros(c.WakeAt), c.Within, c.Calendar, c.TZData, c.Counted, c.Needed, c.Warned,
-			micros(c.StoppedAt), c.Agreement,
-			c.ID, c.Version-1)
+			c.Rep, c.Team, c.Version, c.State, micros(c.StartedAt), micros(c.DueAt), micros(c.WakeAt), c.Within, c.Calendar,
+			c.TZData, c.Counted, c.Needed, c.Warned, micros(c.StoppedAt), c.Agreement, c.ID, c.Version-1)
 		if err != nil {
 			return nil, err
 		}
 		won[i] = n == 1
 	}
 	return won, nil
+}
+
+// LockPromises returns what is open of ids. The transaction is the only writer: that is the lock.
+func (t handoffTx) LockPromises(ctx context.Context, ids []string) ([]store.Promise, error) {
+	list, err := listed(ids)
+	if err != nil {
+		return nil, wrap(ctx, "lock promises", err)
+	}
+	promises, err := collect(ctx, t, "lock promises", promiseFields, `SELECT c.id, c.lead, c.cycle, c.shard, c.assignment, c.rep, c.team, c.name,
+			c.version, c.state, c.started_at, c.due_at, c.wake_at, c.within, c.calendar, c.tzdata, c.counted, c.needed, c.warned, c.stopped_at,
+			c.agreement, h.state, h.pool, h.grade, h.channel, h.cause
+		FROM clocks c CROSS JOIN handoffs h ON h.lead = c.lead AND h.cycle = c.cycle
+		WHERE c.id IN (SELECT value FROM json_each(?)) AND c.state = 'open'`, list)
+	if err != nil {
+		return nil, err
+	}
+	slices.SortFunc(promises, func(a, b store.Promise) int { return cmp.Or(a.DueAt.Compare(b.DueAt), cmp.Compare(a.ID, b.ID)) })
+	return promises, nil
+}
+
+func promiseFields(p *store.Promise) []any {
+	return append(clockFields(&p.ClockRow), &p.HandoffState, &p.Pool, &p.Grade, &p.Channel, &p.Cause)
+}
+
+// SaveFired writes what became of promises.
+func (t handoffTx) SaveFired(ctx context.Context, fired store.Fired) error {
+	for _, c := range fired.Clocks {
+		err := t.execOne(ctx, "save clock", c.ID, `UPDATE clocks SET version = ?, state = ?, wake_at = ?, warned = ?, stopped_at = ?
+			WHERE id = ? AND state = 'open' AND version = ?`, c.Version, c.State, micros(c.WakeAt), c.Warned, micros(c.StoppedAt), c.ID, c.Version-1)
+		if err != nil {
+			return err
+		}
+	}
+	if err := t.InsertBreaches(ctx, fired.Breaches); err != nil {
+		return err
+	}
+	if err := t.InsertNotices(ctx, fired.Notices); err != nil {
+		return err
+	}
+	return t.Enqueue(ctx, fired.Messages)
 }

@@ -15,14 +15,15 @@ import (
 // fileLock is held by one at a time over all stores on one database, in this process and others, and ends with its process.
 //
 // It is an empty database beside the real one, locked by SQLite's own means and never written. The real one's write lock cannot
-// serve: the relay publishes while it holds this, and writers must not wait for the bus.
+// serve: the relay publishes while it holds this, and writers must not wait for the bus. Its journal is kept in memory, because there
+// is nothing to recover and a file would be made and removed with every lock.
 type fileLock struct {
 	mu sync.Mutex // spares asking the file when this store itself holds it
 	db *sql.DB
 }
 
 func newFileLock(path string) (*fileLock, error) {
-	db, err := sql.Open("sqlite", address(path, "_txlock=exclusive&_pragma=busy_timeout(0)"))
+	db, err := sql.Open("sqlite", address(path, "_txlock=exclusive&_pragma=busy_timeout(0)&_pragma=journal_mode(memory)"))
 	if err != nil {
 		return nil, err
 	}

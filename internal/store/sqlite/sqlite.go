@@ -36,8 +36,10 @@ type engine struct {
 	path   string
 	schema *goose.Provider
 	write  *sql.DB // one connection; nil when read-only
+	kept   statements
 	read   *sql.DB
 	lock   *fileLock
+	fold   *checkpointer // nil when read-only
 	now    func() time.Time
 }
 
@@ -88,8 +90,11 @@ func (e *engine) openReadWrite() error {
 		}
 	}
 	const durable = "&_pragma=journal_mode(wal)&_pragma=synchronous(full)&_pragma=foreign_keys(on)&_pragma=journal_size_limit(67108864)"
+	// Keys are hashes, so every row touches pages of its own: the writer keeps up to 32 MiB of them. It folds the log only when the
+	// checkpointer could not.
+	const ample = "&_pragma=cache_size(-32768)&_pragma=wal_autocheckpoint(16000)"
 	var err error
-	e.write, err = sql.Open("sqlite", address(e.path, "_txlock=immediate&_pragma=busy_timeout(5000)"+durable))
+	e.write, err = sql.Open("sqlite", address(e.path, "_txlock=immediate&_pragma=busy_timeout(5000)"+durable+ample))
 	if err != nil {
 		return err
 	}
@@ -101,7 +106,10 @@ func (e *engine) openReadWrite() error {
 	readers := max(4, runtime.NumCPU())
 	e.read.SetMaxOpenConns(readers)
 	e.read.SetMaxIdleConns(readers)
-	e.lock, err = newFileLock(e.path + "-lock")
+	if e.lock, err = newFileLock(e.path + "-lock"); err != nil {
+		return err
+	}
+	e.fold, err = newCheckpointer(e.path)
 	return err
 }
 
@@ -152,6 +160,9 @@ func (e *engine) Ping(ctx context.Context) error {
 // Close waits for what runs and closes the files.
 func (e *engine) Close() error {
 	var errs []error
+	if e.fold != nil {
+		errs = append(errs, e.fold.close())
+	}
 	// The writer last: the last connection to leave folds the log into the database, and only a writing one can.
 	for _, db := range []*sql.DB{e.read, e.write} {
 		if db != nil {

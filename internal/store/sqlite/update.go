@@ -25,7 +25,9 @@ var (
 type tx struct {
 	inner *sql.Tx
 	stmts map[string]*sql.Stmt
-	now   int64 // when it began, by the store's clock
+	kept  *statements // the writer's
+	fresh []string    // queries that kept does not have
+	now   int64       // when it began, by the store's clock
 	// failed is the first error. Nothing runs or commits after it, as on PostgreSQL, so that a function that goes on in spite
 	// of a conflict leaves nothing behind.
 	failed error
@@ -56,14 +58,17 @@ func (e *engine) attempt(ctx context.Context, f func(ctx context.Context, t *tx)
 		return wrap(ctx, "begin", err)
 	}
 	defer inner.Rollback() // after a commit it does nothing; else the error at hand matters more
-	t := &tx{inner: inner, stmts: map[string]*sql.Stmt{}, now: micros(e.now())}
+	t := &tx{inner: inner, stmts: map[string]*sql.Stmt{}, kept: &e.kept, now: micros(e.now())}
 	if err := f(context.WithValue(ctx, inside{e}, true), t); err != nil {
 		return err
 	}
 	if t.failed != nil {
 		return t.failed
 	}
-	return wrap(ctx, "commit", inner.Commit())
+	err = wrap(ctx, "commit", inner.Commit())
+	e.fold.wrote()
+	e.kept.prepare(ctx, e.write, t.fresh)
+	return err
 }
 
 // stmt prepares a query once per transaction: most of them run in loops.
@@ -71,15 +76,29 @@ func (t *tx) stmt(ctx context.Context, query string) (*sql.Stmt, error) {
 	if t.failed != nil {
 		return nil, t.failed
 	}
+	if err := ctx.Err(); err != nil {
+		return nil, t.fail(wrap(ctx, "run a statement", err))
+	}
 	if s, ok := t.stmts[query]; ok {
 		return s, nil
 	}
-	s, err := t.inner.PrepareContext(ctx, query)
+	s, err := t.prepare(ctx, query)
 	if err != nil {
 		return nil, t.fail(err)
 	}
 	t.stmts[query] = s
 	return s, nil
+}
+
+func (t *tx) prepare(ctx context.Context, query string) (*sql.Stmt, error) {
+	if t.kept == nil {
+		return t.inner.PrepareContext(ctx, query)
+	}
+	if s := t.kept.get(query); s != nil {
+		return t.inner.StmtContext(ctx, s), nil
+	}
+	t.fresh = append(t.fresh, query)
+	return t.inner.PrepareContext(ctx, query)
 }
 
 // QueryContext makes a tx a queryer.
@@ -88,8 +107,17 @@ func (t *tx) QueryContext(ctx context.Context, query string, args ...any) (*sql.
 	if err != nil {
 		return nil, err
 	}
-	rows, err := s.QueryContext(ctx, args...)
+	rows, err := s.QueryContext(t.brief(ctx), args...)
 	return rows, t.fail(err)
+}
+
+// brief is the context of one statement of the writer. Its statements touch a row or some and are over sooner than the driver could
+// set a watch on each; ctx is asked between them, and at the commit.
+func (t *tx) brief(ctx context.Context) context.Context {
+	if t.kept == nil {
+		return ctx // of a snapshot, whose reading may take long
+	}
+	return context.WithoutCancel(ctx)
 }
 
 // exec runs a statement and returns how many rows it changed.
@@ -98,7 +126,7 @@ func (t *tx) exec(ctx context.Context, op, query string, args ...any) (int64, er
 	if err != nil {
 		return 0, wrap(ctx, op, err)
 	}
-	result, err := s.ExecContext(ctx, args...)
+	result, err := s.ExecContext(t.brief(ctx), args...)
 	if err != nil {
 		return 0, t.fail(wrap(ctx, op, err))
 	}

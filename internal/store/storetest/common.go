@@ -35,7 +35,7 @@ func ofHandoff(s store.Handoff) common {
 	return common{s, func(ctx context.Context, f func(ctx context.Context, tx commonTx) error) error {
 		return s.Update(ctx, func(ctx context.Context, tx store.HandoffTx) error {
 			return f(ctx, commonTx{tx, func(ctx context.Context, key string) error {
-				_, err := tx.LockReps(ctx, []string{key})
+				_, err := tx.LockPools(ctx, []string{key})
 				return err
 			}})
 		})

@@ -10,9 +10,11 @@ import (
 func exerciseHandoff(t *testing.T, o Opener) {
 	cases{
 		"PoolsAreMadeWhenLocked":            poolsAreMadeWhenLocked,
-		"RepsAreMadeWhenLocked":             repsAreMadeWhenLocked,
+		"LoadsAreAdded":                     loadsAreAdded,
+		"LoadsStayWithinCapacity":           loadsStayWithinCapacity,
+		"ManyLoadsAreRead":                  manyLoadsAreRead,
 		"PoolsLoseNoUpdate":                 poolsLoseNoUpdate,
-		"RepsLoseNoUpdate":                  repsLoseNoUpdate,
+		"LoadsLoseNoUpdate":                 loadsLoseNoUpdate,
 		"LocksTakeOneOrder":                 locksTakeOneOrder,
 		"LoadsAreRecounted":                 loadsAreRecounted,
 		"RosterKeepsItsHistory":             rosterKeepsItsHistory,
@@ -32,6 +34,9 @@ func exerciseHandoff(t *testing.T, o Opener) {
 		"ClocksAreWonOnceUnderRace":         clocksAreWonOnceUnderRace,
 		"ClocksThatAreMetCannotBeBreached":  clocksThatAreMetCannotBeBreached,
 		"ClocksLockLosesNoUpdate":           clocksLockLosesNoUpdate,
+		"PromisesAreLocked":                 promisesAreLocked,
+		"PromisesAreFiredAtOnce":            promisesAreFiredAtOnce,
+		"PromisesAreFiredOnceUnderRace":     promisesAreFiredOnceUnderRace,
 		"BreachesAreUnique":                 breachesAreUnique,
 		"WakesArePagedInOrder":              wakesArePagedInOrder,
 		"OverdueClocksAreCounted":           overdueClocksAreCounted,

@@ -2,6 +2,7 @@ package storetest
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"sync/atomic"
@@ -34,19 +35,84 @@ func poolsAreMadeWhenLocked(t *testing.T, o Opener) {
 	})
 }
 
-func repsAreMadeWhenLocked(t *testing.T, o Opener) {
+func loadsAreAdded(t *testing.T, o Opener) {
 	ctx, db := within(t), open(t, o.Handoff)
 	hand(t, ctx, db, func(ctx context.Context, tx store.HandoffTx) error {
-		loads, err := tx.LockReps(ctx, []string{"zoë", "Zoe", "zoe", "zoe"})
-		same(t, "locked", loads, []store.RepLoad{{Rep: "Zoe"}, {Rep: "zoe"}, {Rep: "zoë"}})
+		loads, err := tx.Loads(ctx, []string{"zoë", "Zoe", "zoe", "zoe"})
+		same(t, "before", loads, []store.RepLoad{{Rep: "Zoe"}, {Rep: "zoe"}, {Rep: "zoë"}})
 		if err != nil {
 			return err
 		}
-		return tx.SaveReps(ctx, []store.RepLoad{{Rep: "zoë", Live: 3}, {Rep: "Zoe", Live: 1}})
+		return tx.AddLoads(ctx, []store.LoadChange{{Rep: "zoë", Delta: 3, Capacity: 3}, {Rep: "Zoe", Delta: 1, Capacity: 9}})
 	})
 	hand(t, ctx, db, func(ctx context.Context, tx store.HandoffTx) error {
-		loads, err := tx.LockReps(ctx, []string{"zoë", "zoe", "Zoe"})
-		same(t, "saved", loads, []store.RepLoad{{Rep: "Zoe", Live: 1}, {Rep: "zoe"}, {Rep: "zoë", Live: 3}})
+		// Who gets fewer has no bound: his capacity may have been lowered below what he holds.
+		if err := tx.AddLoads(ctx, []store.LoadChange{{Rep: "zoë", Delta: -1}, {Rep: "zoe", Delta: 2, Capacity: 2}, {Rep: "Zoe", Delta: 1, Capacity: 2}}); err != nil {
+			return err
+		}
+		loads, err := tx.Loads(ctx, []string{"zoë", "zoe", "Zoe"})
+		same(t, "added", loads, []store.RepLoad{{Rep: "Zoe", Live: 2}, {Rep: "zoe", Live: 2}, {Rep: "zoë", Live: 2}})
+		return err
+	})
+}
+
+// loadsStayWithinCapacity: also that of a rep who never held one, and of one of several; then nothing is added at all.
+func loadsStayWithinCapacity(t *testing.T, o Opener) {
+	ctx, db := within(t), open(t, o.Handoff)
+	add := func(changes ...store.LoadChange) error {
+		runs := 0
+		return db.Update(ctx, func(ctx context.Context, tx store.HandoffTx) error {
+			if runs++; runs > 1 {
+				return errOnce
+			}
+			return tx.AddLoads(ctx, changes)
+		})
+	}
+	must(t, add(store.LoadChange{Rep: "a", Delta: 2, Capacity: 3}))
+	for name, changes := range map[string][]store.LoadChange{
+		"one too many":       {{Rep: "a", Delta: 2, Capacity: 3}},
+		"of several":         {{Rep: "a", Delta: 2, Capacity: 3}, {Rep: "b", Delta: 1, Capacity: 3}},
+		"who never held one": {{Rep: "b", Delta: 4, Capacity: 3}},
+		"new beside known":   {{Rep: "a", Delta: 1, Capacity: 3}, {Rep: "b", Delta: 4, Capacity: 3}},
+	} {
+		if err := add(changes...); !errors.Is(err, errOnce) {
+			t.Errorf("%s: %v, want a conflict that is tried again", name, err)
+		}
+	}
+	stored, _, err := db.RepLoads(ctx)
+	must(t, err)
+	same(t, "stored", nonzero(stored), map[string]int{"a": 2})
+}
+
+// errOnce ends a transaction that is tried again.
+var errOnce = errors.New("tried again")
+
+// manyLoadsAreRead: as many as a great pool has, some new and some with a load, between others who were not asked for.
+func manyLoadsAreRead(t *testing.T, o Opener) {
+	ctx, db := within(t), open(t, o.Handoff)
+	all := numbered("rep", 600)
+	var changes []store.LoadChange
+	var want []store.RepLoad
+	var asked []string
+	for i, rep := range all {
+		load := 0
+		if i >= 100 && i < 500 {
+			load = 1 + i%10
+			changes = append(changes, store.LoadChange{Rep: rep, Delta: load, Capacity: 10})
+		}
+		if i%2 == 0 {
+			want, asked = append(want, store.RepLoad{Rep: rep, Live: load}), append(asked, rep)
+		}
+	}
+	hand(t, ctx, db, func(ctx context.Context, tx store.HandoffTx) error { return tx.AddLoads(ctx, reversed(changes)) })
+	hand(t, ctx, db, func(ctx context.Context, tx store.HandoffTx) error {
+		loads, err := tx.Loads(ctx, reversed(asked))
+		same(t, "read", loads, want)
+		if err != nil {
+			return err
+		}
+		loads, err = tx.Loads(ctx, nil)
+		same(t, "of nobody", len(loads), 0)
 		return err
 	})
 }
@@ -63,15 +129,17 @@ func poolsLoseNoUpdate(t *testing.T, o Opener) {
 	})
 }
 
-// repsLoseNoUpdate: see poolsLoseNoUpdate.
-func repsLoseNoUpdate(t *testing.T, o Opener) {
+// loadsLoseNoUpdate: nobody locks a load before he adds to it.
+func loadsLoseNoUpdate(t *testing.T, o Opener) {
 	countUnderLock(t, o, func(ctx context.Context, tx store.HandoffTx) (int, error) {
-		loads, err := tx.LockReps(ctx, []string{"r"})
+		if err := tx.AddLoads(ctx, []store.LoadChange{{Rep: "r", Delta: 1, Capacity: 1000}}); err != nil {
+			return 0, err
+		}
+		loads, err := tx.Loads(ctx, []string{"r"})
 		if err != nil {
 			return 0, err
 		}
-		loads[0].Live++
-		return loads[0].Live, tx.SaveReps(ctx, loads)
+		return loads[0].Live, nil
 	})
 }
 
@@ -114,6 +182,11 @@ func locksTakeOneOrder(t *testing.T, o Opener) {
 		keys = append(keys, key(lead))
 	}
 	insertHandoffs(t, ctx, pair[0], keys...)
+	more := make([]store.LoadChange, len(reps))
+	for i, rep := range reps {
+		more[i] = store.LoadChange{Rep: rep, Delta: 1, Capacity: 1000}
+	}
+	hand(t, ctx, pair[0], func(ctx context.Context, tx store.HandoffTx) error { return tx.AddLoads(ctx, more) })
 	var runs atomic.Int64
 	var group errgroup.Group
 	for i, db := range pair {
@@ -131,10 +204,6 @@ func locksTakeOneOrder(t *testing.T, o Opener) {
 					if err != nil {
 						return err
 					}
-					loads, err := tx.LockReps(ctx, order(reps))
-					if err != nil {
-						return err
-					}
 					rows, err := tx.LockHandoffs(ctx, order(leads))
 					if err != nil {
 						return err
@@ -144,13 +213,16 @@ func locksTakeOneOrder(t *testing.T, o Opener) {
 					}
 					if i == 1 {
 						slices.Reverse(locked)
-						slices.Reverse(loads)
 						slices.Reverse(rows)
 					}
 					if err := tx.SavePools(ctx, locked); err != nil {
 						return err
 					}
-					if err := tx.SaveReps(ctx, loads); err != nil {
+					changes := more
+					if i == 1 {
+						changes = reversed(more)
+					}
+					if err := tx.AddLoads(ctx, changes); err != nil {
 						return err
 					}
 					return tx.SaveHandoffs(ctx, rows)
@@ -179,10 +251,7 @@ func loadsAreRecounted(t *testing.T, o Opener) {
 	insertHandoffs(t, ctx, db, key("lead9"))
 	must(t, insertAssignments(ctx, db, ended))
 	hand(t, ctx, db, func(ctx context.Context, tx store.HandoffTx) error {
-		if _, err := tx.LockReps(ctx, []string{"a", "b", "idle"}); err != nil {
-			return err
-		}
-		return tx.SaveReps(ctx, []store.RepLoad{{Rep: "a", Live: 2}, {Rep: "b", Live: 7}})
+		return tx.AddLoads(ctx, []store.LoadChange{{Rep: "a", Delta: 2, Capacity: 2}, {Rep: "b", Delta: 7, Capacity: 9}, {Rep: "idle"}})
 	})
 	stored, counted, err := db.RepLoads(ctx)
 	must(t, err)
