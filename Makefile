@@ -99,6 +99,18 @@ $(BUF) $(GRPC) $(LINT):
 .bin/testpg:
 	@$(GO) build -o $@ ./tools/testpg
 
+# On a disk, not in memory: fsyncs are what much of it is about.
+BENCH = tools/need strace strace && $(GO) build -o .bin/bench ./tools/bench && \
+	TMPDIR=/var/tmp .bin/testpg -data /var/tmp -- .bin/bench
+
+.PHONY: bench
+bench: build .bin/testpg ## measure ours beside its ceilings, at most thirty minutes; ROW=name for one row; writes bench.json, bench.html
+	@$(BENCH) -row '$(ROW)'
+
+.PHONY: bench-quick
+bench-quick: build .bin/testpg ## take every path of the benchmarks once; it says nothing about speed
+	@$(BENCH) -quick -json .bin/bench-quick.json -page .bin/bench-quick.html
+
 .PHONY: chaos
 chaos: build .bin/testpg ## kill -9 at random moments under load: one embedded process 25 times, roles in production 10 times
 	@$(GO) build -o .bin/chaos ./tools/chaos
