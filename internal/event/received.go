@@ -55,7 +55,7 @@ func AppendReceived(to []byte, r *eventv1.LeadReceived) []byte {
 	}
 	if o := r.GetOutcome(); o != nil {
 		size := sizeText(1, o.GetKind()) + sizeText(2, o.GetRep()) + sizeText(3, o.GetReason())
-		to = protowire.AppendVarint(protowire.AppendTag(to, outcome, protowire.BytesType), uint64(size)) //nolint:gosec // no size is negative
+		to = protowire.AppendVarint(protowire.AppendTag(to, outcome, protowire.BytesType), uint64(size))
 		to = appendText(appendText(appendText(to, 1, o.GetKind()), 2, o.GetRep()), 3, o.GetReason())
 	}
 	if len(r.GetContentHash()) > 0 {
@@ -77,9 +77,9 @@ func appendField(to []byte, name string, v *eventv1.Value) []byte {
 		size = protowire.SizeTag(flag) + 1
 	}
 	whole := protowire.SizeTag(key) + protowire.SizeBytes(len(name)) + protowire.SizeTag(value) + protowire.SizeBytes(size)
-	to = protowire.AppendVarint(to, uint64(whole)) //nolint:gosec // no size is negative
+	to = protowire.AppendVarint(to, uint64(whole))
 	to = protowire.AppendString(protowire.AppendTag(to, key, protowire.BytesType), name)
-	to = protowire.AppendVarint(protowire.AppendTag(to, value, protowire.BytesType), uint64(size)) //nolint:gosec // as above
+	to = protowire.AppendVarint(protowire.AppendTag(to, value, protowire.BytesType), uint64(size))
 	switch k := v.GetKind().(type) {
 	case *eventv1.Value_Text:
 		to = protowire.AppendString(protowire.AppendTag(to, text, protowire.BytesType), k.Text)

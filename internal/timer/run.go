@@ -36,7 +36,7 @@ func newPage(wakes []store.Wake) page {
 	ids.Grow(bytes)
 	for i, w := range wakes {
 		ids.WriteString(w.ID)
-		p.at[i], p.ends[i] = w.At.UnixMicro(), uint32(ids.Len()) //nolint:gosec // a page is far smaller
+		p.at[i], p.ends[i] = w.At.UnixMicro(), uint32(ids.Len())
 	}
 	p.ids = ids.String()
 	return p

@@ -34,7 +34,7 @@ type Config struct {
 	// overlap; calls for two shards may. ctx ends with the lease.
 	Fire func(ctx context.Context, shard int, ids []string, now time.Time) error
 
-	// Batch bounds the ids of one Fire; 100 unless given. More than these are fired one batch after another, so that others get their
+	// Batch bounds the ids of one Fire; 50 unless given. More than these are fired one batch after another, so that others get their
 	// turn between them.
 	Batch int
 	// Horizon bounds what is held in memory: what is due within it; three times Sweep unless given. It must be more than twice Sweep.
@@ -118,7 +118,7 @@ func (t *Timer) Lag() time.Duration {
 
 func (c *Config) defaults() {
 	if c.Batch == 0 {
-		c.Batch = 100
+		c.Batch = 50
 	}
 	if c.Sweep == 0 {
 		c.Sweep = 5 * time.Second

@@ -18,8 +18,10 @@ import (
 
 // decision is what is kept with an assignment.
 type decision struct {
-	At                      time.Time
-	Agreement, Roster, Pool string
+	At        time.Time `json:"at"`
+	Agreement string    `json:"agreement"`
+	Roster    string    `json:"roster"`
+	Pool      string    `json:"pool"`
 	route.Record
 }
 

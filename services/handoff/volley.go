@@ -8,7 +8,7 @@ import (
 )
 
 // largest bounds the clocks of a volley: a storm is cut into pieces, and whoever else has work gets his turn between two.
-const largest = 100
+const largest = 50
 
 // volleys fires the shots of several shards in one transaction. Each shard comes when its next clock falls due. Who comes while
 // others fire waits for his turn, and then fires for all who wait: each at once while there is little to do, and together when there

@@ -41,7 +41,7 @@ type success struct{ requests, events prometheus.Counter }
 
 func (m *metrics) success(source string) success {
 	if found, ok := m.taken.Load(source); ok {
-		return found.(success) //nolint:forcetypeassert // nothing else is put into it
+		return found.(success) //nolint:forcetypeassert,errcheck // nothing else is put into it
 	}
 	made := success{m.requests.WithLabelValues(source, "202"), m.events.WithLabelValues(source, "accepted")}
 	m.taken.Store(source, made)

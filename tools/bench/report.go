@@ -81,14 +81,14 @@ func (r *report) write(figures, charts string) error {
 	if err != nil {
 		return fmt.Errorf("write the figures: %w", err)
 	}
-	if err := os.WriteFile(figures, append(data, '\n'), 0o644); err != nil { //nolint:gosec // figures for everybody
+	if err := os.WriteFile(figures, append(data, '\n'), 0o644); err != nil {
 		return fmt.Errorf("write the figures: %w", err)
 	}
 	html, err := page.Render(r.Report)
 	if err != nil {
 		return err
 	}
-	if err := os.WriteFile(charts, html, 0o644); err != nil { //nolint:gosec // as above
+	if err := os.WriteFile(charts, html, 0o644); err != nil {
 		return fmt.Errorf("write the charts: %w", err)
 	}
 	return nil
@@ -96,7 +96,7 @@ func (r *report) write(figures, charts string) error {
 
 // field is the value of "name : value" in a file of /proc.
 func field(file, name string) string {
-	text, err := os.ReadFile(file) //nolint:gosec // a file of /proc
+	text, err := os.ReadFile(file)
 	if err != nil {
 		return ""
 	}

@@ -6,15 +6,17 @@ import (
 	"slices"
 	"strconv"
 
+	"github.com/leadpact/leadpact/tools/bench/clocks"
 	"github.com/leadpact/leadpact/tools/bench/door"
 	"github.com/leadpact/leadpact/tools/bench/pipeline"
+	"github.com/leadpact/leadpact/tools/bench/process"
 	"github.com/leadpact/leadpact/tools/bench/row"
 	"github.com/leadpact/leadpact/tools/bench/upsert"
 )
 
 // rows are all, in the order of the table.
 func rows() []row.Row {
-	return slices.Concat(door.Rows(), upsert.Rows(), pipeline.Rows())
+	return slices.Concat(process.Rows(), door.Rows(), upsert.Rows(), pipeline.Rows(), clocks.Rows())
 }
 
 // part runs a process that a row started from this same program: what is measured runs apart from what measures.

@@ -85,10 +85,23 @@ func (t *handoffTx) SaveClocks(ctx context.Context, rows []store.ClockRow) ([]bo
 }
 
 // LockPromises locks in order of id, like Clocks; what is closed while one waits for its lock is not returned.
-func (t *handoffTx) LockPromises(ctx context.Context, ids []string) ([]store.Promise, error) {
-	promises, err := collect(ctx, t.tx, "lock promises", scanPromise, `
+//
+// It lets the transaction run by plans that are made once a connection: clocks fall due one by one, and to plan a statement for each
+// takes longer than to run it. Such a plan may be made while the tables are empty and must be good when they are full. So it goes
+// by the keys, and the state that is asked for is a parameter, which keeps the indexes of open clocks out of it.
+func (t *handoffTx) LockPromises(ctx context.Context, ids []string) (promises []store.Promise, err error) {
+	batch := &pgx.Batch{}
+	batch.Queue(`SET LOCAL plan_cache_mode = force_generic_plan`)
+	batch.Queue(`SET LOCAL enable_seqscan = off`)
+	batch.Queue(`SET LOCAL enable_hashjoin = off`)
+	batch.Queue(`SET LOCAL enable_mergejoin = off`)
+	batch.Queue(`
 		SELECT `+promiseColumns+` FROM clocks c JOIN handoffs h ON h.lead = c.lead AND h.cycle = c.cycle
-		WHERE c.id = ANY ($1) AND c.state = 'open' ORDER BY c.id FOR UPDATE OF c`, ids)
+		WHERE c.id = ANY ($1) AND c.state = $2 ORDER BY c.id FOR UPDATE OF c`, ids, store.ClockOpen).Query(func(rows pgx.Rows) (err error) {
+		promises, err = pgx.CollectRows(rows, scanPromise)
+		return err
+	})
+	err = kept(t.tx, failed("lock promises", t.tx.SendBatch(ctx, batch).Close()))
 	slices.SortFunc(promises, func(a, b store.Promise) int { return cmp.Or(a.DueAt.Compare(b.DueAt), cmp.Compare(a.ID, b.ID)) })
 	return promises, err
 }
@@ -111,13 +124,13 @@ func (t *handoffTx) SaveFired(ctx context.Context, fired store.Fired) error {
 			UPDATE clocks c SET version = new.version, state = new.state, wake_at = new.wake_at, warned = new.warned, stopped_at = new.stopped_at
 			FROM unnest($1::text[], $2::bigint[], $3::text[], $4::bigint[], $5::bigint[], $6::bigint[])
 				AS new (id, version, state, wake_at, warned, stopped_at)
-			WHERE c.id = new.id AND c.state = 'open' AND c.version = new.version - 1`,
+			WHERE c.id = new.id AND c.state = $7 AND c.version = new.version - 1`,
 			column(clocks, clockID),
 			column(clocks, func(r store.ClockRow) int64 { return r.Version }),
 			column(clocks, func(r store.ClockRow) string { return r.State }),
 			column(clocks, func(r store.ClockRow) int64 { return micros(r.WakeAt) }),
 			column(clocks, func(r store.ClockRow) int64 { return int64(r.Warned) }),
-			column(clocks, func(r store.ClockRow) int64 { return micros(r.StoppedAt) })).Exec(func(tag pgconn.CommandTag) error {
+			column(clocks, func(r store.ClockRow) int64 { return micros(r.StoppedAt) }), store.ClockOpen).Exec(func(tag pgconn.CommandTag) error {
 			written = tag.RowsAffected()
 			return nil
 		})
@@ -201,7 +214,8 @@ func clockArguments(rows []store.ClockRow) []any {
 func clockID(c store.ClockRow) string { return c.ID }
 
 func scanClock(row pgx.CollectableRow) (c store.ClockRow, err error) {
-	return c, row.Scan(clockFields(&c)...)
+	err = row.Scan(clockFields(&c)...)
+	return c, err
 }
 
 // clockFields are the places of clockColumns.

@@ -24,7 +24,7 @@ func (s *statements) get(query string) *sql.Stmt {
 // same error, if it lasts.
 func (s *statements) prepare(ctx context.Context, db *sql.DB, queries []string) {
 	for _, query := range queries {
-		made, err := db.PrepareContext(context.WithoutCancel(ctx), query)
+		made, err := db.PrepareContext(context.WithoutCancel(ctx), query) //nolint:sqlclosecheck // it is kept as long as the store is open
 		if err != nil {
 			return
 		}

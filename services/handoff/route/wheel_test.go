@@ -103,7 +103,7 @@ func (n *naive) check(t *rapid.T, w *wheel) {
 			t.Fatalf("seat %d of rung %d is to climb when he is owed %d, a moment before it is %d", i, s.rung, at, before)
 		}
 	}
-	for k, rung := range w.rungs {
+	for k, rung := range &w.rungs {
 		if seats -= len(rung); (len(rung) > 0) != (w.used&(1<<k) != 0) {
 			t.Fatalf("rung %d holds %d, and the wheel's bits are %b", k, len(rung), w.used)
 		}

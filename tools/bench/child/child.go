@@ -66,7 +66,7 @@ func Start(ctx context.Context, dir string, disk Disk, before []string, name str
 		}
 		command = append(traced, command...)
 	}
-	p.cmd = exec.CommandContext(ctx, command[0], command[1:]...) //nolint:gosec // this program, and what the caller wraps it in
+	p.cmd = exec.CommandContext(ctx, command[0], command[1:]...)
 	p.said = &tail{}
 	p.cmd.Dir, p.cmd.Stderr = dir, p.said
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}

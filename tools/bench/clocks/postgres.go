@@ -34,7 +34,7 @@ func onPostgres(ctx context.Context, e *row.Env) (_ *stand, err error) {
 	}
 	s.closers = append(s.closers, func() error { return conn.Close(context.WithoutCancel(ctx)) })
 	begin := []string{
-		`SET search_path = leadpact_handoff`, `SET synchronous_commit = off`, `SET work_mem = '64MB'`,
+		`SET search_path = leadpact_handoff`, `SET work_mem = '64MB'`,
 		`CREATE TEMP TABLE filling (lead text COLLATE "C", rep text COLLATE "C", shard bigint, due bigint)`,
 	}
 	for _, sql := range begin {
@@ -70,5 +70,6 @@ func onPostgres(ctx context.Context, e *row.Env) (_ *stand, err error) {
 		}
 		return nil
 	}
-	return s, s.agree(ctx)
+	err = s.agree(ctx)
+	return s, err
 }

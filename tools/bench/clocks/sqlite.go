@@ -57,7 +57,8 @@ func onSQLite(ctx context.Context, e *row.Env) (_ *stand, err error) {
 		_, err := db.ExecContext(ctx, `PRAGMA wal_checkpoint(TRUNCATE)`)
 		return err
 	}
-	return s, s.agree(ctx)
+	err = s.agree(ctx)
+	return s, err
 }
 
 func within(ctx context.Context, db *sql.DB, f func(tx *sql.Tx) error) error {

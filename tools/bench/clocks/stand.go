@@ -137,7 +137,7 @@ func (s *stand) drain(ctx context.Context, kick <-chan struct{}) error {
 		n, err := s.store.Relay(ctx, limit, func(context.Context, []store.Message) error { return nil })
 		switch {
 		case ctx.Err() != nil:
-			return nil
+			return nil //nolint:nilerr // it ends with ctx
 		case err != nil:
 			return fmt.Errorf("empty the outbox: %w", err)
 		case n == limit:

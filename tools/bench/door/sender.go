@@ -97,7 +97,7 @@ func (c *conn) run(ctx context.Context, requests [][]byte) (int, error) {
 	}
 	for n := 0; ; n++ {
 		if ctx.Err() != nil {
-			return n, nil
+			return n, nil //nolint:nilerr // the time is over
 		}
 		began := time.Now()
 		c.at = (c.at + 1) % len(requests)

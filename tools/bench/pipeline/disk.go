@@ -115,7 +115,7 @@ func apart(ctx context.Context, e *row.Env, engine string, d child.Disk) (perSec
 // passable lets other users pass through folders.
 func passable(dirs ...string) error {
 	for _, d := range dirs {
-		if err := os.Chmod(d, 0o711); err != nil { //nolint:gosec // they hold nothing but benchmarks
+		if err := os.Chmod(d, 0o711); err != nil {
 			return err
 		}
 	}

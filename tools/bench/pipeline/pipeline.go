@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/leadpact/leadpact/internal/bus"
+	"github.com/leadpact/leadpact/tools/bench/river"
 	"github.com/leadpact/leadpact/tools/bench/row"
 	"github.com/leadpact/leadpact/tools/bench/work"
 )
@@ -35,7 +36,7 @@ func Rows() []row.Row {
 
 func against(ctx context.Context, e *row.Env) ([]row.Line, error) {
 	n := row.Of(e, 5, 1)
-	e.Plan(4 * (2 + 2*n))
+	e.Plan(4*(2+2*n) + 2*2*row.Of(e, 3, 1))
 	var lines []row.Line
 	for _, engine := range []string{Postgres, SQLite} {
 		for _, share := range []float64{0.3, 1} {
@@ -80,7 +81,36 @@ func compare(ctx context.Context, e *row.Env, engine string, share float64, n in
 		return nil, fmt.Errorf("with compliance: %w", err)
 	}
 	e.Step()
-	return []row.Line{main, row.Alone(what+", compliance on the same cores", row.Figure{Value: with, Unit: "/s"}, nil)}, nil
+	lines := []row.Line{main, row.Alone(what+", compliance on the same cores", row.Figure{Value: with, Unit: "/s"}, nil)}
+	if engine != Postgres {
+		return lines, nil
+	}
+	peer, err := overRiver(ctx, e, what, share)
+	if err != nil {
+		return nil, fmt.Errorf("over River: %w", err)
+	}
+	return append(lines, peer), nil
+}
+
+// overRiver measures the same job built on River, in turns with ours.
+func overRiver(ctx context.Context, e *row.Env, what string, share float64) (row.Line, error) {
+	count := leads(e, Postgres)
+	pairs, err := row.Pairs(ctx, e, row.Of(e, 3, 1),
+		func(ctx context.Context) (float64, error) {
+			return run(ctx, e, Postgres, work.Ordinary(), count, share, false, nil)
+		},
+		func(ctx context.Context) (perSecond float64, err error) {
+			url, drop, err := e.Database(ctx)
+			if err != nil {
+				return 0, err
+			}
+			defer func() { err = errors.Join(err, drop()) }()
+			return river.Pipeline(ctx, url, row.Of(e, 2_500, 200), share)
+		})
+	if err != nil {
+		return row.Line{}, err
+	}
+	return row.Against(what+", over the same job on River", "/s", pairs, row.AtLeast(5, "×")), nil
 }
 
 // run takes count leads through scoring and handoff and returns leads a second, from the first look at the log to the last commit. A

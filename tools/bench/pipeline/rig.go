@@ -98,7 +98,8 @@ func open(ctx context.Context, e *row.Env, engine string, shape work.Shape, with
 	if err := r.bus.Declare(ctx); err != nil {
 		return nil, err
 	}
-	return r, r.adopt(ctx)
+	err = r.adopt(ctx)
+	return r, err
 }
 
 func (r *rig) openSQLite(ctx context.Context, dir string) (err error) {

@@ -47,13 +47,13 @@ func statements(tables []table, lead, random, series string) []string {
 		of := "t.lead"
 		for _, c := range t.columns {
 			into = append(into, c[0])
-			switch {
-			case c[1] == "":
+			switch c[1] {
+			case "":
 				from = append(from, "t."+c[0])
-			case c[1] == "{new}":
+			case "{new}":
 				from = append(from, "m.new")
 				of = "t." + c[0]
-			case c[1] == "{id}":
+			case "{id}":
 				from = append(from, "t."+c[0]+" || '-' || m.n")
 			default:
 				from = append(from, c[1])

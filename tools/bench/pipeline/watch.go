@@ -18,6 +18,7 @@ type finish struct {
 	wantEvents, wantAssignments int64
 	reached                     chan struct{}
 
+	made  time.Time
 	mu    sync.Mutex
 	began time.Time // the first commit
 	early int64     // events in it
@@ -25,7 +26,7 @@ type finish struct {
 }
 
 func newFinish(events, assignments int) *finish {
-	return &finish{wantEvents: int64(events), wantAssignments: int64(assignments), reached: make(chan struct{})}
+	return &finish{wantEvents: int64(events), wantAssignments: int64(assignments), made: time.Now(), reached: make(chan struct{})}
 }
 
 // count takes in n events of one commit. The clock starts with the first: how long a start takes is another question.
@@ -55,6 +56,9 @@ func (f *finish) look() {
 func (f *finish) perSecond() float64 {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	if f.early == f.wantEvents { // too few to tell the start from the work
+		return float64(f.wantEvents) / f.ended.Sub(f.made).Seconds()
+	}
 	return float64(f.wantEvents-f.early) / f.ended.Sub(f.began).Seconds()
 }
 

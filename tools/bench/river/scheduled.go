@@ -98,7 +98,7 @@ func Scheduled(ctx context.Context, databaseURL string, rate int, warmUp, d time
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	case <-time.After(time.Until(begin) + warmUp + d + time.Minute):
-		return nil, fmt.Errorf("River did not work %d scheduled jobs within a minute of the last due time", n)
+		return nil, fmt.Errorf("work %d scheduled jobs on River: not done within a minute of the last due time", n)
 	}
 }
 

@@ -109,7 +109,7 @@ func Alone(what string, f Figure, goal *Goal) Line {
 	return Line{What: what, Ours: f, Measured: f, Goal: goal, Holds: goal == nil || goal.Met(f.Value)}
 }
 
-// Pairs measures both sides in turns, n times: ours, ceiling, ours, ceiling …, so that a machine that drifts drifts under both.
+// Pairs measures both sides in turns, n times: ours, ceiling, ours, ceiling …, so that a machine that grows slower does so under both.
 func Pairs(ctx context.Context, e *Env, n int, ours, ceiling func(context.Context) (float64, error)) ([]Pair, error) {
 	var pairs []Pair
 	for i := range n {

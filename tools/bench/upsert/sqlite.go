@@ -48,8 +48,8 @@ func (r *rawSQLite) save(ctx context.Context, ids []string, version int64, profi
 	if err != nil {
 		return err
 	}
-	defer func() { _ = tx.Rollback() }() // after a commit it does nothing
-	read, upsert := tx.StmtContext(ctx, r.read), tx.StmtContext(ctx, r.upsert)
+	defer func() { _ = tx.Rollback() }()                                       // after a commit it does nothing
+	read, upsert := tx.StmtContext(ctx, r.read), tx.StmtContext(ctx, r.upsert) //nolint:sqlclosecheck // they end with the transaction
 	facts := make([]int64, len(ids))
 	var l rawRow
 	for i, id := range ids {

@@ -15,7 +15,7 @@ import (
 // Source is the source of every event, and Secret what signs its webhooks.
 const (
 	Source = "website"
-	Secret = "the secret of the benchmarks" //nolint:gosec // of nothing else
+	Secret = "the secret of the benchmarks"
 )
 
 // Shape is the size of the agreement and the roster.
