@@ -14,6 +14,9 @@
 //	(a hint)          ▲                                             │
 //	                  └──────────── Fire failed: after a pause ─────┘
 //
+// What the sweep read lies in pages, in the order in which it was read, and costs little more than its ids; what was armed since lies
+// in a heap. The earlier of the two is next, and what stands in both is one look.
+//
 // Time is the store's clock, which all replicas share. It is asked before every batch, and nothing is fired that is not due by
 // that answer. The process's clock only measures how long to wait before asking again, a second at most; so a suspended machine,
 // a clock that is set and a clock that runs wrong cost a look too many or a second, and never an early breach.
