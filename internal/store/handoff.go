@@ -101,7 +101,8 @@ type Assignment struct {
 	AcceptedAt time.Time
 	EndedAt    time.Time
 	EndReason  string
-	// What routing decided on: versions and counters before, so that it can be decided again.
+	// What routing decided on: what changed in the pool since the pick before, and now and then its whole state, so that it can be
+	// decided again.
 	Decision []byte
 }
 
