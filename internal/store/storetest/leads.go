@@ -190,6 +190,11 @@ func leadsLockInOneOrder(t *testing.T, o Opener) {
 	ctx, pair := within(t), openPair(t, o.ScoringPair)
 	ids := numbered("lead", 40)
 	orders := [2][]string{ids, reversed(ids)}
+	// They are there before: of two that make the same leads at once one begins again, and that is no circle.
+	must(t, pair[0].Update(ctx, func(ctx context.Context, tx store.ScoringTx) error {
+		_, err := tx.LockLeads(ctx, ids)
+		return err
+	}))
 	var runs atomic.Int64
 	var group errgroup.Group
 	for i, db := range pair {
@@ -217,8 +222,7 @@ func leadsLockInOneOrder(t *testing.T, o Opener) {
 		})
 	}
 	must(t, group.Wait())
-	// The leads are made once, and of two that make them at the same time one begins again.
-	if n := runs.Load(); n > 2*rounds+1 {
+	if n := runs.Load(); n != 2*rounds {
 		t.Fatalf("%d transactions ran %d times: some met in a circle", 2*rounds, n)
 	}
 	l, err := pair[0].Lead(ctx, ids[0])
