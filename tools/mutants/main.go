@@ -47,8 +47,19 @@ func mutants() []mutant {
 			packages: []string{"./internal/store/sqlite"},
 		},
 		{
-			name:     "no compare-and-set of clocks",
-			edits:    []edit{{"internal/store/sqlite/clocks.go", "WHERE id = ? AND state = 'open' AND version = ?`", "WHERE id = ? AND ? = ?`"}, {"internal/store/sqlite/clocks.go", "			c.ID, c.Version-1)", "			c.ID, c.Version, c.Version)"}},
+			name: "no compare-and-set of clocks",
+			edits: []edit{
+				{"internal/store/sqlite/clocks.go", "agreement = ?\n			WHERE id = ? AND state = 'open' AND version = ?`", "agreement = ?\n			WHERE id = ? AND ? = ?`"},
+				{"internal/store/sqlite/clocks.go", "c.Agreement, c.ID, c.Version-1)", "c.Agreement, c.ID, c.Version, c.Version)"},
+			},
+			packages: []string{"./internal/store/sqlite"},
+		},
+		{
+			name: "no compare-and-set of clocks that fire",
+			edits: []edit{
+				{"internal/store/sqlite/clocks.go", "stopped_at = ?\n			WHERE id = ? AND state = 'open' AND version = ?`", "stopped_at = ?\n			WHERE id = ? AND ? = ?`"},
+				{"internal/store/sqlite/clocks.go", "micros(c.StoppedAt), c.ID, c.Version-1)", "micros(c.StoppedAt), c.ID, c.Version, c.Version)"},
+			},
 			packages: []string{"./internal/store/sqlite"},
 		},
 		{
