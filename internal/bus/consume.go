@@ -27,7 +27,7 @@ func (b *Bus) Consume(ctx context.Context, role string, h Handler) error {
 	for _, producer := range takes(role) {
 		for p := range b.cfg.Partitions {
 			o := &owner{
-				bus: b, handler: h, role: role, producer: producer, partition: p,
+				bus: b, handler: h, role: role, producer: producer, partition: p, gather: gathers(role),
 				log:  b.log.With("role", role, "producer", producer, "partition", p),
 				wake: make(chan struct{}, 1),
 			}

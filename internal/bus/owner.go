@@ -55,6 +55,7 @@ type owner struct {
 	role      string
 	producer  string
 	partition int
+	gather    time.Duration // how long what came is left to gather company
 	log       *slog.Logger
 
 	wake chan struct{} // capacity 1: something changed
@@ -71,8 +72,9 @@ type owner struct {
 // delivery is one message that this replica was sent.
 type delivery struct {
 	msg     jetstream.Msg
-	seq     uint64    // in the stream
-	nth     uint64    // delivery of the consumer
+	seq     uint64 // in the stream
+	nth     uint64 // delivery of the consumer
+	came    time.Time
 	touched time.Time // when the server last heard that we have it
 	sent    uint64    // how often it was delivered, to anyone
 }
@@ -149,7 +151,7 @@ func (o *owner) work(ctx context.Context, cons jetstream.Consumer, closed <-chan
 	check := time.NewTimer(0)
 	defer check.Stop()
 	for {
-		batch, apply, unsettled := o.next()
+		batch, apply, unsettled, wait := o.next()
 		if ctx.Err() != nil {
 			return nil // what is in hand is given back by leave
 		}
@@ -165,6 +167,9 @@ func (o *owner) work(ctx context.Context, cons jetstream.Consumer, closed <-chan
 			check.Reset(settleCheck)
 			o.settle(ctx, cons)
 		}
+		if wait > 0 {
+			check.Reset(wait)
+		}
 		select {
 		case <-ctx.Done():
 		case <-closed:
@@ -175,19 +180,23 @@ func (o *owner) work(ctx context.Context, cons jetstream.Consumer, closed <-chan
 	}
 }
 
-// next takes a batch in hand, with the context under which to apply it: it ends when the pin is lost or the bus is cut off.
-func (o *owner) next() (batch []*delivery, apply context.Context, unsettled bool) {
+// next takes a batch in hand, with the context under which to apply it: it ends when the pin is lost or the bus is cut off. Without
+// a batch it says whether the owner must settle first, or how long to wait for more.
+func (o *owner) next() (batch []*delivery, apply context.Context, unsettled bool, wait time.Duration) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if o.pin == "" || len(o.held) == 0 {
-		return nil, nil, false
+	switch {
+	case o.pin == "" || len(o.held) == 0:
+		return nil, nil, false, 0
+	case !o.settled:
+		return nil, nil, true, 0
 	}
-	if !o.settled {
-		return nil, nil, true
+	if wait = o.gather - time.Since(o.held[0].came); wait > 0 && len(o.held) < maxInHand {
+		return nil, nil, false, wait
 	}
 	apply, o.abort = context.WithCancelCause(o.bus.cutting)
 	o.hand = len(o.held)
-	return slices.Clone(o.held), apply, false
+	return slices.Clone(o.held), apply, false, 0
 }
 
 // settle compares what anyone was sent and did not acknowledge with what we hold.
@@ -228,7 +237,8 @@ func (o *owner) take(msg jetstream.Msg) {
 		o.log.Error("a message without JetStream's marks was left alone", "error", err)
 		return
 	}
-	d := &delivery{msg: msg, seq: md.Sequence.Stream, nth: md.Sequence.Consumer, touched: time.Now(), sent: md.NumDelivered}
+	now := time.Now()
+	d := &delivery{msg: msg, seq: md.Sequence.Stream, nth: md.Sequence.Consumer, came: now, touched: now, sent: md.NumDelivered}
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if pin := msg.Headers().Get(pinHeader); pin != o.pin {

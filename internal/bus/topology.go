@@ -31,6 +31,15 @@ func producers() []string {
 	return []string{event.Ingest, event.Scoring, event.Handoff, event.Compliance}
 }
 
+// gathers says how long what came to a role waits for more. A lead's way to its rep leads through scoring and handoff, and there
+// nothing waits. The ledger may be a moment late, and writes many lines for little more than one.
+func gathers(role string) time.Duration {
+	if role == event.Compliance {
+		return gathering
+	}
+	return 0
+}
+
 // rolesOf is takes turned round: who must be registered before producer may say a word.
 func rolesOf(producer string) []string {
 	var out []string
@@ -60,6 +69,9 @@ const (
 	// lying; slow work does not need it, for an owner renews both while it works.
 	pinnedTTL = 5 * time.Second
 	ackWait   = 5 * time.Second
+
+	// gathering is how long what came to a role that nobody waits for is left to gather company.
+	gathering = 50 * time.Millisecond
 
 	// maxInHand bounds the messages of one partition that an owner holds, in memory and unacknowledged.
 	maxInHand = 64

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"sync"
 	"unicode/utf8"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -20,7 +21,23 @@ type node any
 // number keeps its digits, so that a 64-bit id is never rounded through a float.
 type number string
 
-type object map[string]node
+// object is its members in the order in which they were written. Most have few, and are looked into a few times: going through them
+// is sooner done than making a map.
+type object []member
+
+type member struct {
+	name  string
+	value node
+}
+
+func (o object) get(name string) (node, bool) {
+	for i := range o {
+		if o[i].name == name {
+			return o[i].value, true
+		}
+	}
+	return nil, false
+}
 
 type array []node
 
@@ -30,94 +47,142 @@ func parse(body []byte) (node, error) {
 	if !utf8.Valid(body) {
 		return nil, errors.New("the body is not valid UTF-8")
 	}
-	d := jsontext.NewDecoder(bytes.NewReader(body), jsontext.AllowDuplicateNames(false), jsontext.AllowInvalidUTF8(false))
-	v, err := value(d)
+	p := parsers.Get().(*parser) //nolint:errcheck,forcetypeassert // it holds nothing else
+	defer parsers.Put(p)
+	defer p.begin(nil) // lets go of the body
+	p.begin(body)
+	v, err := p.value()
 	if err != nil {
 		return nil, err
 	}
-	if _, err := d.ReadToken(); err == nil {
-		return nil, fmt.Errorf("more than one JSON value: something follows at byte %d", d.InputOffset())
+	if _, err := p.d.ReadToken(); err == nil {
+		return nil, fmt.Errorf("more than one JSON value: something follows at byte %d", p.d.InputOffset())
 	}
-	if rest := bytes.TrimLeft(body[d.InputOffset():], " \t\r\n"); len(rest) > 0 {
-		return nil, fmt.Errorf("more than one JSON value: something follows at byte %d", d.InputOffset())
+	if rest := bytes.TrimLeft(body[p.d.InputOffset():], " \t\r\n"); len(rest) > 0 {
+		return nil, fmt.Errorf("more than one JSON value: something follows at byte %d", p.d.InputOffset())
 	}
 	return v, nil
 }
 
-func value(d *jsontext.Decoder) (node, error) {
-	t, err := d.ReadToken()
-	if err != nil {
-		return nil, syntax(d, err)
-	}
-	switch t.Kind() {
+// parser reads one body after another.
+type parser struct {
+	d    jsontext.Decoder
+	from bytes.Buffer
+	body string // what is read; texts are parts of it
+}
+
+var parsers = sync.Pool{New: func() any { return new(parser) }}
+
+func (p *parser) begin(body []byte) {
+	p.body, p.from = string(body), *bytes.NewBuffer(body)
+	p.d.Reset(&p.from, jsontext.AllowDuplicateNames(false), jsontext.AllowInvalidUTF8(false))
+}
+
+func (p *parser) value() (node, error) {
+	switch p.d.PeekKind() {
 	case '{':
-		return members(d)
+		return p.members()
 	case '[':
-		return elements(d)
+		return p.elements()
 	case '"':
-		return text(d, t)
+		return p.text()
 	case '0':
-		return number(t.String()), nil
-	case 't', 'f':
-		return t.Bool(), nil
+		v, err := p.d.ReadValue()
+		if err != nil {
+			return nil, p.syntax(err)
+		}
+		return number(p.written(v)), nil
 	default:
-		return nil, nil //nolint:nilnil // JSON's null is a value here; a stray end is an error of ReadToken
+		t, err := p.d.ReadToken()
+		if err != nil {
+			return nil, p.syntax(err)
+		}
+		if t.Kind() == 'n' {
+			return nil, nil //nolint:nilnil // JSON's null is a value here
+		}
+		return t.Bool(), nil // a stray end is an error of ReadToken
 	}
 }
 
-func members(d *jsontext.Decoder) (node, error) {
-	if d.StackDepth() > maxDepth {
-		return nil, fmt.Errorf("nested deeper than %d at byte %d", maxDepth, d.InputOffset())
+func (p *parser) members() (node, error) {
+	if err := p.open(); err != nil {
+		return nil, err
 	}
-	o := object{}
-	for d.PeekKind() != '}' {
-		t, err := d.ReadToken()
-		if err != nil {
-			return nil, syntax(d, err)
-		}
-		k, err := text(d, t)
+	o := make(object, 0, 8)
+	for p.d.PeekKind() != '}' {
+		name, err := p.text()
 		if err != nil {
 			return nil, err
 		}
-		if o[k], err = value(d); err != nil {
+		v, err := p.value()
+		if err != nil {
 			return nil, err
 		}
+		o = append(o, member{name, v})
 	}
-	if _, err := d.ReadToken(); err != nil {
-		return nil, syntax(d, err)
+	if _, err := p.d.ReadToken(); err != nil {
+		return nil, p.syntax(err)
 	}
 	return o, nil
 }
 
-func elements(d *jsontext.Decoder) (node, error) {
-	if d.StackDepth() > maxDepth {
-		return nil, fmt.Errorf("nested deeper than %d at byte %d", maxDepth, d.InputOffset())
+func (p *parser) elements() (node, error) {
+	if err := p.open(); err != nil {
+		return nil, err
 	}
 	a := array{}
-	for d.PeekKind() != ']' {
-		v, err := value(d)
+	for p.d.PeekKind() != ']' {
+		v, err := p.value()
 		if err != nil {
 			return nil, err
 		}
 		a = append(a, v)
 	}
-	if _, err := d.ReadToken(); err != nil {
-		return nil, syntax(d, err)
+	if _, err := p.d.ReadToken(); err != nil {
+		return nil, p.syntax(err)
 	}
 	return a, nil
 }
 
-func text(d *jsontext.Decoder, t jsontext.Token) (string, error) {
-	s := t.String()
-	if strings.IndexByte(s, 0) >= 0 {
-		return "", fmt.Errorf("a NUL character stands in the string that ends at byte %d", d.InputOffset())
+// open reads the beginning of an object or array.
+func (p *parser) open() error {
+	if _, err := p.d.ReadToken(); err != nil {
+		return p.syntax(err)
 	}
-	return s, nil
+	if p.d.StackDepth() > maxDepth {
+		return fmt.Errorf("nested deeper than %d at byte %d", maxDepth, p.d.InputOffset())
+	}
+	return nil
+}
+
+func (p *parser) text() (string, error) {
+	v, err := p.d.ReadValue()
+	if err != nil {
+		return "", p.syntax(err)
+	}
+	if bytes.IndexByte(v, '\\') < 0 {
+		quoted := p.written(v)
+		return quoted[1 : len(quoted)-1], nil
+	}
+	s, err := jsontext.AppendUnquote(nil, v)
+	if err != nil {
+		return "", p.syntax(err)
+	}
+	if bytes.IndexByte(s, 0) >= 0 { // unescaped, it is no JSON
+		return "", fmt.Errorf("a NUL character stands in the string that ends at byte %d", p.d.InputOffset())
+	}
+	return string(s), nil
+}
+
+// written is the value that was read last, as it stands in the body.
+func (p *parser) written(v jsontext.Value) string {
+	end := int(p.d.InputOffset())
+	return p.body[end-len(v) : end]
 }
 
 // syntax says what the decoder met without repeating the sender's data.
-func syntax(d *jsontext.Decoder, err error) error {
-	at := d.InputOffset()
+func (p *parser) syntax(err error) error {
+	at := p.d.InputOffset()
 	var s *jsontext.SyntacticError
 	if errors.As(err, &s) {
 		at = s.ByteOffset
@@ -150,7 +215,7 @@ func at(n node, p path) (node, bool) {
 	for _, part := range p {
 		switch v := n.(type) {
 		case object:
-			next, ok := v[part]
+			next, ok := v.get(part)
 			if !ok {
 				return nil, false
 			}

@@ -13,17 +13,19 @@ func TestParseTakes(t *testing.T) {
 		body string
 		want node
 	}{
-		"object":                    {`{"a":1,"b":[true,null,"x"]}`, object{"a": number("1"), "b": array{true, nil, "x"}}},
-		"keys are case-sensitive":   {`{"email":"a","EMAIL":"b"}`, object{"email": "a", "EMAIL": "b"}},
-		"64-bit id":                 {`{"id":9007199254740993}`, object{"id": number("9007199254740993")}},
+		"object":                    {`{"a":1,"b":[true,null,"x"]}`, object{{"a", number("1")}, {"b", array{true, nil, "x"}}}},
+		"keys are case-sensitive":   {`{"email":"a","EMAIL":"b"}`, object{{"email", "a"}, {"EMAIL", "b"}}},
+		"64-bit id":                 {`{"id":9007199254740993}`, object{{"id", number("9007199254740993")}}},
 		"number beyond any float":   {`[1e999999]`, array{number("1e999999")}},
 		"1,000 digits":              {"[" + strings.Repeat("7", 1000) + "]", array{number(strings.Repeat("7", 1000))}},
 		"minus zero":                {`[-0]`, array{number("-0")}},
 		"a pair of surrogates":      {`["\ud83d\ude0d"]`, array{"😍"}},
-		"same key in two objects":   {`{"a":{"k":1},"b":{"k":2}}`, object{"a": object{"k": number("1")}, "b": object{"k": number("2")}}},
-		"empty containers and keys": {`{"":{},"x":[]}`, object{"": object{}, "x": array{}}},
+		"same key in two objects":   {`{"a":{"k":1},"b":{"k":2}}`, object{{"a", object{{"k", number("1")}}}, {"b", object{{"k", number("2")}}}}},
+		"empty containers and keys": {`{"":{},"x":[]}`, object{{"", object{}}, {"x", array{}}}},
 		"space around":              {" \t\r\n{} \t\r\n", object{}},
 		"scalar":                    {`"x"`, "x"},
+		"escapes":                   {`{"\u0061\n":"\"\\\/\u00e9","b":" \\"}`, object{{"a\n", "\"\\/é"}, {"b", " \\"}}},
+		"space between":             {"{ \"a\" :\t12 ,\n\"b\": -0.5e+7 }", object{{"a", number("12")}, {"b", number("-0.5e+7")}}},
 		"BOM inside a text":         {"[\"\ufeff\"]", array{"\ufeff"}},
 	} {
 		if got, err := parse([]byte(c.body)); err != nil || !reflect.DeepEqual(got, c.want) {
@@ -128,8 +130,8 @@ func plainly(n node) any {
 		return json.Number(v)
 	case object:
 		out := map[string]any{}
-		for k, n := range v {
-			out[k] = plainly(n)
+		for _, m := range v {
+			out[m.name] = plainly(m.value)
 		}
 		return out
 	case array:

@@ -13,6 +13,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
@@ -37,13 +38,15 @@ func newVerifier(v agreement.Verify, secret string) (verifier, error) {
 	}
 	switch v.Kind {
 	case agreement.HMAC:
-		m := macVerifier{header: v.Header, prefix: v.Prefix, decode: hex.DecodeString, sum: sha256.New, secret: []byte(secret)}
+		m := macVerifier{header: v.Header, prefix: v.Prefix, decode: hex.DecodeString}
 		if v.Encoding == "base64" {
 			m.decode = base64.StdEncoding.DecodeString
 		}
+		sum := sha256.New
 		if v.Algorithm == "sha1" {
-			m.sum = sha1.New
+			sum = sha1.New
 		}
+		m.macs = &sync.Pool{New: func() any { return hmac.New(sum, []byte(secret)) }}
 		return m, nil
 	case agreement.Bearer:
 		return bearerVerifier{sum: sha256.Sum256([]byte(secret))}, nil
@@ -64,8 +67,7 @@ func newVerifier(v agreement.Verify, secret string) (verifier, error) {
 type macVerifier struct {
 	header, prefix string
 	decode         func(string) ([]byte, error)
-	sum            func() hash.Hash
-	secret         []byte
+	macs           *sync.Pool // of hash.Hash with the secret in it: to take it in is half the work
 }
 
 func (m macVerifier) verify(h http.Header, body []byte, _ time.Time) error {
@@ -77,7 +79,9 @@ func (m macVerifier) verify(h http.Header, body []byte, _ time.Time) error {
 	if err != nil {
 		return fmt.Errorf("the signature in %s cannot be decoded", m.header)
 	}
-	mac := hmac.New(m.sum, m.secret)
+	mac := m.macs.Get().(hash.Hash) //nolint:errcheck,forcetypeassert // it holds nothing else
+	defer m.macs.Put(mac)
+	mac.Reset()
 	_, _ = mac.Write(body) // a hash never fails
 	if !hmac.Equal(mac.Sum(nil), sig) {
 		return fmt.Errorf("the signature in %s does not match the body: compare the secret, and sign the bytes that are sent", m.header)

@@ -14,6 +14,7 @@ import (
 
 	"golang.org/x/term"
 
+	"github.com/leadpact/leadpact/internal/collector"
 	"github.com/leadpact/leadpact/services/leadpact/demo"
 )
 
@@ -42,6 +43,7 @@ func (c *demoCommand) Run(ctx context.Context, logger *slog.Logger) error {
 		tty := term.IsTerminal(int(out.Fd()))
 		o.Screen = demo.NewScreen(out, tty, tty && os.Getenv("NO_COLOR") == "")
 	}
+	go collector.Run(ctx)
 	s, err := demo.Run(ctx, o)
 	if err != nil {
 		return err

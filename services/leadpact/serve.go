@@ -14,6 +14,7 @@ import (
 
 	"golang.org/x/term"
 
+	"github.com/leadpact/leadpact/internal/collector"
 	"github.com/leadpact/leadpact/internal/identity"
 	"github.com/leadpact/leadpact/services/leadpact/app"
 )
@@ -33,7 +34,7 @@ type serveCommand struct {
 	NATSMonitor        []string      `name:"nats-monitor" help:"Monitoring addresses of the NATS servers, to prove that they fsync." env:"LEADPACT_NATS_MONITOR"`
 	DurabilityUnproven bool          `help:"Start although nobody proved that the NATS servers fsync before they acknowledge."`
 	Database           string        `help:"PostgreSQL: postgres://user:password@host:port/database." env:"LEADPACT_DATABASE"`
-	Partitions         int           `help:"Partitions of the event log; fixed once it exists. 2 embedded, else 8." env:"LEADPACT_PARTITIONS"`
+	Partitions         int           `help:"Partitions of the event log; fixed once it exists. 1 embedded, else 8." env:"LEADPACT_PARTITIONS"`
 	StreamBytes        int64         `help:"Bytes that each stream of the event log may hold before ingest answers 503; 0 is 256 MiB embedded, else 1 GiB." env:"LEADPACT_STREAM_BYTES"`
 	LeadKey            string        `help:"Reference (env:NAME, file:PATH) to the secret that lead ids are made with." env:"LEADPACT_LEAD_KEY"`
 	Tokens             string        `help:"File of the tokens that gRPC takes; leadpact token adds to it." env:"LEADPACT_TOKENS"`
@@ -67,6 +68,7 @@ func (c *serveCommand) Run(ctx context.Context, logger *slog.Logger) error {
 	if term.IsTerminal(int(os.Stderr.Fd())) {
 		tellWhere(os.Stderr, a)
 	}
+	go collector.Run(ctx)
 	if err := a.Run(ctx); err != nil {
 		return err
 	}

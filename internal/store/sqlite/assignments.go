@@ -20,7 +20,7 @@ func (h handoff) EachAssignment(ctx context.Context, f func(a store.Assignment, 
 	const op = "read every assignment"
 	return h.snapshot(ctx, op, func(q queryer) error {
 		return each(ctx, q, op, assignmentFields, func(a store.Assignment) error {
-			clocks, err := clocksOf(ctx, q, a.ID)
+			clocks, err := clocksOf(ctx, q, a)
 			if err != nil {
 				return err
 			}
@@ -31,16 +31,14 @@ func (h handoff) EachAssignment(ctx context.Context, f func(a store.Assignment, 
 
 // LiveAssignments returns the live assignment of each lead that has one.
 func (t handoffTx) LiveAssignments(ctx context.Context, leads []string) (map[string]store.Assignment, error) {
-	live := make(map[string]store.Assignment, len(leads))
-	for _, lead := range leads {
-		rows, err := collect(ctx, t, "read live assignments", assignmentFields,
-			`SELECT `+assignmentColumns+` FROM assignments WHERE lead = ? AND ended_at IS NULL`, lead)
-		if err != nil {
-			return nil, err
-		}
-		if len(rows) > 0 {
-			live[lead] = rows[0]
-		}
+	rows, err := among(ctx, t, "read live assignments", assignmentFields,
+		`SELECT `+assignmentColumns+` FROM assignments WHERE lead IN `+given+` AND ended_at IS NULL`, leads)
+	if err != nil {
+		return nil, err
+	}
+	live := make(map[string]store.Assignment, len(rows))
+	for _, a := range rows {
+		live[a.Lead] = a
 	}
 	return live, nil
 }

@@ -22,9 +22,10 @@ func clockFields(c *store.ClockRow) []any {
 
 func wakeFields(w *store.Wake) []any { return []any{at(&w.At), &w.ID} }
 
-func clocksOf(ctx context.Context, q queryer, assignment string) ([]store.ClockRow, error) {
+// clocksOf returns all clocks of an assignment, found by its handoff, which has few.
+func clocksOf(ctx context.Context, q queryer, a store.Assignment) ([]store.ClockRow, error) {
 	return collect(ctx, q, "read clocks", clockFields,
-		`SELECT `+clockColumns+` FROM clocks WHERE assignment = ? ORDER BY due_at, id`, assignment)
+		`SELECT `+clockColumns+` FROM clocks WHERE lead = ? AND cycle = ? AND assignment = ? ORDER BY due_at, id`, a.Lead, a.Cycle, a.ID)
 }
 
 // byDue puts clocks that were read one key at a time into the order that is promised.
@@ -116,15 +117,11 @@ func (t handoffTx) SaveClocks(ctx context.Context, rows []store.ClockRow) ([]boo
 
 // LockPromises returns what is open of ids. The transaction is the only writer: that is the lock.
 func (t handoffTx) LockPromises(ctx context.Context, ids []string) ([]store.Promise, error) {
-	list, err := listed(ids)
-	if err != nil {
-		return nil, wrap(ctx, "lock promises", err)
-	}
-	promises, err := collect(ctx, t, "lock promises", promiseFields, `SELECT c.id, c.lead, c.cycle, c.shard, c.assignment, c.rep, c.team, c.name,
+	promises, err := among(ctx, t, "lock promises", promiseFields, `SELECT c.id, c.lead, c.cycle, c.shard, c.assignment, c.rep, c.team, c.name,
 			c.version, c.state, c.started_at, c.due_at, c.wake_at, c.within, c.calendar, c.tzdata, c.counted, c.needed, c.warned, c.stopped_at,
 			c.agreement, h.state, h.pool, h.grade, h.channel, h.cause
 		FROM clocks c CROSS JOIN handoffs h ON h.lead = c.lead AND h.cycle = c.cycle
-		WHERE c.id IN (SELECT value FROM json_each(?)) AND c.state = 'open'`, list)
+		WHERE c.id IN `+given+` AND c.state = 'open'`, ids)
 	if err != nil {
 		return nil, err
 	}

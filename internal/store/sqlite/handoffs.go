@@ -17,11 +17,10 @@ func handoffFields(h *store.HandoffRow) []any {
 	}
 }
 
-const newestHandoff = `SELECT ` + handoffColumns + ` FROM handoffs WHERE lead = ? ORDER BY cycle DESC LIMIT 1`
-
 // HandoffOf returns the newest handoff of a lead.
 func (h handoff) HandoffOf(ctx context.Context, lead string) (store.HandoffRow, error) {
-	return one(ctx, h.read, "read a handoff", handoffFields, newestHandoff, lead)
+	return one(ctx, h.read, "read a handoff", handoffFields,
+		`SELECT `+handoffColumns+` FROM handoffs WHERE lead = ? ORDER BY cycle DESC LIMIT 1`, lead)
 }
 
 // WaitingHandoffs returns the handoffs without an owner.
@@ -54,15 +53,8 @@ func (t handoffTx) InsertHandoffs(ctx context.Context, rows []store.HandoffRow) 
 
 // LockHandoffs returns the newest handoff of each lead that has one. The transaction is the only writer: that is the lock.
 func (t handoffTx) LockHandoffs(ctx context.Context, leads []string) ([]store.HandoffRow, error) {
-	var rows []store.HandoffRow
-	for _, lead := range sorted(leads) {
-		newest, err := collect(ctx, t, "lock handoffs", handoffFields, newestHandoff, lead)
-		if err != nil {
-			return nil, err
-		}
-		rows = append(rows, newest...)
-	}
-	return rows, nil
+	return among(ctx, t, "lock handoffs", handoffFields,
+		`SELECT `+handoffColumns+` FROM handoffs h WHERE lead IN `+given+` AND cycle = (SELECT max(cycle) FROM handoffs WHERE lead = h.lead) ORDER BY lead`, leads)
 }
 
 // SaveHandoffs writes handoffs in their next version.

@@ -21,12 +21,12 @@ func (h handoff) Inbox(ctx context.Context, rep string, limit int) ([]store.Inbo
 				h.excluded, h.received_at, h.started_at, h.waiting_since, h.contact, h.cause
 			FROM assignments a JOIN handoffs h ON h.lead = a.lead AND h.cycle = a.cycle
 			WHERE a.rep = ? AND a.ended_at IS NULL
-			ORDER BY (SELECT min(due_at) FROM clocks c WHERE c.assignment = a.id AND c.state = 'open') NULLS LAST, a.id LIMIT ?`, rep, limit)
+			ORDER BY (SELECT min(due_at) FROM clocks c WHERE c.lead = a.lead AND c.cycle = a.cycle AND c.assignment = a.id AND c.state = 'open') NULLS LAST, a.id LIMIT ?`, rep, limit)
 		if err != nil {
 			return err
 		}
 		for i := range rows {
-			if rows[i].Clocks, err = clocksOf(ctx, q, rows[i].Assignment.ID); err != nil {
+			if rows[i].Clocks, err = clocksOf(ctx, q, rows[i].Assignment); err != nil {
 				return err
 			}
 		}

@@ -1,7 +1,9 @@
 package sqlite
 
 import (
+	"cmp"
 	"context"
+	"slices"
 
 	"github.com/leadpact/leadpact/internal/store"
 )
@@ -33,16 +35,21 @@ func (c compliance) Heads(ctx context.Context) ([]store.Head, error) {
 // LockShards returns the heads, made when missing. The transaction is the only writer: that is the lock.
 func (t complianceTx) LockShards(ctx context.Context, shards []int) ([]store.Head, error) {
 	const op = "lock shards"
-	var heads []store.Head
-	for _, shard := range sorted(shards) {
-		if _, err := t.exec(ctx, op, `INSERT INTO heads (shard) VALUES (?) ON CONFLICT DO NOTHING`, shard); err != nil {
+	shards = sorted(shards)
+	stored, err := collect(ctx, t, op, headFields, `SELECT shard, seq, hash FROM heads ORDER BY shard`) // there are few
+	if err != nil {
+		return nil, err
+	}
+	heads := make([]store.Head, len(shards))
+	for i, shard := range shards {
+		heads[i].Shard = shard
+		if at, there := slices.BinarySearchFunc(stored, shard, func(h store.Head, shard int) int { return cmp.Compare(h.Shard, shard) }); there {
+			heads[i] = stored[at]
+			continue
+		}
+		if _, err := t.exec(ctx, op, `INSERT INTO heads (shard) VALUES (?)`, shard); err != nil {
 			return nil, err
 		}
-		h, err := one(ctx, t, op, headFields, `SELECT shard, seq, hash FROM heads WHERE shard = ?`, shard)
-		if err != nil {
-			return nil, err
-		}
-		heads = append(heads, h)
 	}
 	return heads, nil
 }
@@ -59,15 +66,18 @@ func (t complianceTx) SaveHeads(ctx context.Context, heads []store.Head) error {
 
 // Known says which events are in the ledger.
 func (t complianceTx) Known(ctx context.Context, keys []store.FactKey) (map[store.FactKey]bool, error) {
-	known := make(map[store.FactKey]bool, len(keys))
+	ids := make(map[string][]string) // by source, of which there are few
 	for _, k := range keys {
-		found, err := one(ctx, t, "look in the ledger", column[bool],
-			`SELECT EXISTS (SELECT 1 FROM entries WHERE source = ? AND event_id = ?)`, k.Source, k.ID)
+		ids[k.Source] = append(ids[k.Source], k.ID)
+	}
+	known := make(map[store.FactKey]bool)
+	for source, of := range ids {
+		found, err := among(ctx, t, "look in the ledger", column[string], `SELECT event_id FROM entries WHERE source = ? AND event_id IN `+given, of, source)
 		if err != nil {
 			return nil, err
 		}
-		if found {
-			known[k] = true
+		for _, id := range found {
+			known[store.FactKey{Source: source, ID: id}] = true
 		}
 	}
 	return known, nil

@@ -11,16 +11,21 @@ func poolFields(p *store.Pool) []any { return []any{&p.Name, &p.Version, &p.Bala
 // LockPools returns the pools, made when missing. The transaction is the only writer: that is the lock.
 func (t handoffTx) LockPools(ctx context.Context, names []string) ([]store.Pool, error) {
 	const op = "lock pools"
-	var pools []store.Pool
-	for _, name := range sorted(names) {
-		if _, err := t.exec(ctx, op, `INSERT INTO pools (name) VALUES (?) ON CONFLICT DO NOTHING`, name); err != nil {
+	names = sorted(names)
+	stored, err := among(ctx, t, op, poolFields, `SELECT name, version, balances FROM pools WHERE name IN `+given+` ORDER BY name`, names)
+	if err != nil {
+		return nil, err
+	}
+	pools := make([]store.Pool, len(names))
+	for i, name := range names {
+		if len(stored) > 0 && stored[0].Name == name {
+			pools[i], stored = stored[0], stored[1:]
+			continue
+		}
+		pools[i].Name = name
+		if _, err := t.exec(ctx, op, `INSERT INTO pools (name) VALUES (?)`, name); err != nil {
 			return nil, err
 		}
-		p, err := one(ctx, t, op, poolFields, `SELECT name, version, balances FROM pools WHERE name = ?`, name)
-		if err != nil {
-			return nil, err
-		}
-		pools = append(pools, p)
 	}
 	return pools, nil
 }

@@ -4,9 +4,12 @@ import (
 	"context"
 	"database/sql"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/leadpact/leadpact/internal/store"
 )
@@ -118,9 +121,31 @@ func (l list) Scan(src any) error {
 	return json.Unmarshal([]byte(s), l.of)
 }
 
+// listed refuses what JSON could not give back as it was.
 func listed(of []string) (string, error) {
+	for _, s := range of {
+		if !utf8.ValidString(s) || strings.ContainsRune(s, 0) {
+			return "", errors.New("a key is no text: it is not valid UTF-8, or holds a NUL")
+		}
+	}
 	b, err := json.Marshal(of)
 	return string(b), err
+}
+
+// given is the set of keys that among looks for.
+const given = `(SELECT value FROM json_each(?))`
+
+// among reads the rows of many keys by one statement, whose last argument is given's: most keys of a batch are new, and a row that is
+// looked for alone and not found costs as much as one that is.
+func among[T any](ctx context.Context, t queryer, op string, fields func(*T) []any, query string, keys []string, before ...any) ([]T, error) {
+	if len(keys) == 0 {
+		return nil, nil
+	}
+	set, err := listed(keys)
+	if err != nil {
+		return nil, wrap(ctx, op, err)
+	}
+	return collect(ctx, t, op, fields, query, append(before, set)...)
 }
 
 // sorted returns keys in byte order, each once.

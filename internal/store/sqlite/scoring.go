@@ -8,7 +8,10 @@ import (
 
 type scoring struct{ *engine }
 
-type scoringTx struct{ *tx }
+type scoringTx struct {
+	*tx
+	made map[string]bool // leads that were locked and are not stored
+}
 
 // OpenScoring opens scoring's store at path, and makes the file when there is none.
 func OpenScoring(ctx context.Context, path string, o Options) (store.Scoring, error) {
@@ -21,7 +24,7 @@ func OpenScoring(ctx context.Context, path string, o Options) (store.Scoring, er
 
 // Update runs f in one transaction.
 func (s scoring) Update(ctx context.Context, f func(ctx context.Context, tx store.ScoringTx) error) error {
-	return s.update(ctx, func(ctx context.Context, t *tx) error { return f(ctx, scoringTx{t}) })
+	return s.update(ctx, func(ctx context.Context, t *tx) error { return f(ctx, scoringTx{t, map[string]bool{}}) })
 }
 
 // EachLead calls f for every lead.
@@ -38,6 +41,6 @@ func (s scoring) EachLead(ctx context.Context, f func(lead store.Lead, identifie
 				return err
 			}
 			return f(l, identifiers, facts)
-		}, `SELECT `+leadColumns+` FROM leads WHERE version > 0 ORDER BY id`)
+		}, `SELECT `+leadColumns+` FROM leads ORDER BY id`)
 	})
 }

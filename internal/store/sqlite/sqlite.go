@@ -90,9 +90,9 @@ func (e *engine) openReadWrite() error {
 		}
 	}
 	const durable = "&_pragma=journal_mode(wal)&_pragma=synchronous(full)&_pragma=foreign_keys(on)&_pragma=journal_size_limit(67108864)"
-	// Keys are hashes, so every row touches pages of its own: the writer keeps up to 32 MiB of them. It folds the log only when the
+	// Keys are hashes, so every row touches pages of its own: the writer keeps up to 16 MiB of them. It folds the log only when the
 	// checkpointer could not.
-	const ample = "&_pragma=cache_size(-32768)&_pragma=wal_autocheckpoint(16000)"
+	const ample = "&_pragma=cache_size(-16384)&_pragma=wal_autocheckpoint(16000)"
 	var err error
 	e.write, err = sql.Open("sqlite", address(e.path, "_txlock=immediate&_pragma=busy_timeout(5000)"+durable+ample))
 	if err != nil {

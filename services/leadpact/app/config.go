@@ -136,7 +136,7 @@ func (c *Config) completeEmbedded() error {
 		return errors.New("--nats-monitor and --durability-unproven are about a NATS cluster: give --nats and --database with them; embedded, every write is fsynced")
 	}
 	if c.Partitions == 0 {
-		c.Partitions = 2
+		c.Partitions = 1
 	}
 	if c.StreamBytes == 0 {
 		c.StreamBytes = 256 << 20 // four streams; a small disk must do

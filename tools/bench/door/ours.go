@@ -13,6 +13,7 @@ import (
 	"github.com/leadpact/leadpact/internal/agreement"
 	"github.com/leadpact/leadpact/internal/bus"
 	"github.com/leadpact/leadpact/internal/bus/embedded"
+	"github.com/leadpact/leadpact/internal/collector"
 	"github.com/leadpact/leadpact/services/ingest"
 	"github.com/leadpact/leadpact/tools/bench/work"
 )
@@ -28,7 +29,7 @@ func ours(ctx context.Context, dir string) (_ http.Handler, stop func() error, e
 	if err != nil {
 		return nil, nil, err
 	}
-	b, err := bus.Open(ctx, bus.Config{Server: srv, Partitions: 2, MaxBytes: 4 << 30, Logger: log})
+	b, err := bus.Open(ctx, bus.Config{Server: srv, Partitions: 1, MaxBytes: 4 << 30, Logger: log})
 	if err != nil {
 		return nil, nil, err
 	}
@@ -45,6 +46,7 @@ func ours(ctx context.Context, dir string) (_ http.Handler, stop func() error, e
 	ctx, cancel := context.WithCancel(ctx)
 	var running sync.WaitGroup
 	running.Go(func() { _ = svc.Run(ctx) }) // it ends with ctx
+	running.Go(func() { collector.Run(ctx) })
 	return svc.Handler(), func() error {
 		cancel()
 		running.Wait()

@@ -16,6 +16,7 @@ import (
 	"github.com/leadpact/leadpact/internal/agreement"
 	"github.com/leadpact/leadpact/internal/bus"
 	"github.com/leadpact/leadpact/internal/bus/embedded"
+	"github.com/leadpact/leadpact/internal/collector"
 	"github.com/leadpact/leadpact/internal/event"
 	"github.com/leadpact/leadpact/internal/store"
 	"github.com/leadpact/leadpact/internal/store/postgres"
@@ -30,7 +31,7 @@ import (
 )
 
 const (
-	partitions = 2
+	partitions = 1
 	shards     = 8
 	// perMessage is how many events the door packs into one message under load.
 	perMessage = 50
@@ -263,6 +264,7 @@ func (r *rig) run(ctx context.Context, look func(role string, h bus.Handler) bus
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	var all sync.WaitGroup
+	all.Go(func() { collector.Run(ctx) })
 	for _, p := range parts {
 		all.Go(func() {
 			if err := p(ctx); err != nil && ctx.Err() == nil {

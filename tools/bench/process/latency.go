@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"sync"
@@ -28,11 +30,38 @@ func latency(ctx context.Context, e *row.Env) (lines []row.Line, err error) {
 	if err := p.open(ctx); err != nil {
 		return nil, err
 	}
-	t, err := p.trial(ctx, e, rate, rate*(seconds+warmUp))
+	n := rate * (seconds + warmUp)
+	t, err := p.trial(ctx, e, rate, n)
 	if err != nil {
 		return nil, err
 	}
-	return t.lines(rate, seconds), nil
+	if err := p.settled(ctx, n); err != nil {
+		return nil, err
+	}
+	disk, err := p.disk(n)
+	return append(t.lines(rate, seconds), disk), err
+}
+
+// disk is what the databases have grown to, for each million of leads.
+func (p *process) disk(leads int) (row.Line, error) {
+	var all int64
+	var parts []string
+	for _, name := range []string{"scoring", "handoff", "compliance"} {
+		at, err := os.Stat(filepath.Join(p.dir, "data", name+".db"))
+		if err != nil {
+			return row.Line{}, err
+		}
+		all += at.Size()
+		parts = append(parts, fmt.Sprintf("%s %s", name, perMillion(at.Size(), leads)))
+	}
+	line := row.Alone("disk for a million leads, each of one event and handed off", perMillion(all, leads), nil)
+	line.Note = fmt.Sprintf("From %s leads: %s. Beside them lie the logs of the databases, at most 64 MiB each, and the event log, as large as it is let to be.",
+		thousands(int64(leads)), strings.Join(parts, ", "))
+	return line, nil
+}
+
+func perMillion(bytes int64, leads int) row.Figure {
+	return row.Figure{Value: float64(bytes) / float64(leads) / 1e3, Unit: "GB"}
 }
 
 // trial is one run: the times of each webhook.

@@ -131,7 +131,6 @@ CREATE TABLE clocks (
     agreement  text COLLATE "C" NOT NULL
 );
 CREATE INDEX clocks_wake ON clocks (shard, wake_at, id) WHERE state = 'open';
-CREATE INDEX clocks_due ON clocks (due_at) WHERE state = 'open';
 CREATE INDEX clocks_open ON clocks (lead, cycle) WHERE state = 'open';
 CREATE INDEX clocks_assignment ON clocks (assignment);
 

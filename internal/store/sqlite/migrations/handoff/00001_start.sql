@@ -126,9 +126,7 @@ CREATE TABLE clocks (
     agreement  TEXT NOT NULL
 ) STRICT;
 CREATE INDEX clocks_wake ON clocks (shard, wake_at, id) WHERE state = 'open';
-CREATE INDEX clocks_due ON clocks (due_at) WHERE state = 'open';
-CREATE INDEX clocks_handoff ON clocks (lead, cycle) WHERE state = 'open';
-CREATE INDEX clocks_assignment ON clocks (assignment);
+CREATE INDEX clocks_handoff ON clocks (lead, cycle);
 
 CREATE TABLE breaches (
     clock       TEXT PRIMARY KEY,

@@ -40,18 +40,18 @@ CREATE TABLE leases (
     PRIMARY KEY (name, shard)
 ) STRICT, WITHOUT ROWID;
 
--- The cache of a lead's facts. Version 0 was locked and never saved.
+-- The cache of a lead's facts.
 CREATE TABLE leads (
     id         TEXT PRIMARY KEY,
-    version    INTEGER NOT NULL DEFAULT 0,
-    stage      TEXT NOT NULL DEFAULT '',
-    cycle      INTEGER NOT NULL DEFAULT 0,
-    staged     INTEGER NOT NULL DEFAULT 0,
-    staged_at  INTEGER NOT NULL DEFAULT -62135596800000000,
-    agreement  TEXT NOT NULL DEFAULT '',
-    knowledge  BLOB NOT NULL DEFAULT x'',
-    facts      INTEGER NOT NULL DEFAULT 0,
-    updated_at INTEGER NOT NULL DEFAULT -62135596800000000
+    version    INTEGER NOT NULL,
+    stage      TEXT NOT NULL,
+    cycle      INTEGER NOT NULL,
+    staged     INTEGER NOT NULL,
+    staged_at  INTEGER NOT NULL,
+    agreement  TEXT NOT NULL,
+    knowledge  BLOB NOT NULL,
+    facts      INTEGER NOT NULL,
+    updated_at INTEGER NOT NULL
 ) STRICT;
 
 -- Which lead an identifier names. The first binding stays.
