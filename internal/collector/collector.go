@@ -18,6 +18,9 @@ const (
 	room = 48 << 20
 	// usual is Go's own percentage, most the largest that is set.
 	usual, most = 100, 1000
+	// roomy is how many bytes of memory the runtime may hold in any case before it gives back to the system what it does not use, and
+	// collects more often. Where more lives, it is twice of that.
+	roomy = 160 << 20
 	// look is how often it is decided again, and busy how many collections in that time are many.
 	look = time.Second
 	busy = 2
@@ -25,7 +28,7 @@ const (
 	calm = 5
 )
 
-// Run decides until ctx ends, and leaves Go's rule behind. Where the environment has GOGC, that stays.
+// Run decides until ctx ends, and leaves Go's rule behind. Where the environment has GOGC, that stays, and so does GOMEMLIMIT.
 func Run(ctx context.Context) {
 	if os.Getenv("GOGC") != "" {
 		return
@@ -33,6 +36,8 @@ func Run(ctx context.Context) {
 	t := time.NewTicker(look)
 	defer t.Stop()
 	defer debug.SetGCPercent(usual)
+	limit := debug.SetMemoryLimit(-1)
+	defer debug.SetMemoryLimit(limit)
 	s := state{percent: usual, cycles: read().cycles}
 	for {
 		select {
@@ -41,7 +46,11 @@ func Run(ctx context.Context) {
 		case <-t.C:
 		}
 		before := s.percent
-		rests := s.next(read())
+		now := read()
+		rests := s.next(now)
+		if os.Getenv("GOMEMLIMIT") == "" {
+			debug.SetMemoryLimit(bound(now.live))
+		}
 		if s.percent != before {
 			debug.SetGCPercent(s.percent)
 		}
@@ -86,6 +95,10 @@ func (s *state) next(r reading) (rests bool) {
 	s.percent, s.quiet = usual, 0
 	return true
 }
+
+// bound is how much memory the runtime may hold when that many bytes of the heap live: never so little that it would collect all the
+// time.
+func bound(live uint64) int64 { return int64(max(roomy, 2*live)) }
 
 // percent is how much a heap of which that many bytes live may grow.
 func percent(live uint64) int {

@@ -3,6 +3,7 @@ package clocks
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -63,13 +64,23 @@ func (s *stand) fill(ctx context.Context, n int) error {
 		return err
 	}
 	s.open = s.made
-	return s.settled(ctx)
+	return errors.Join(s.tidied(ctx), s.onDisk(ctx))
 }
 
 // put writes n leads, each in a rep's hands under a. The first clock falls due at from, which lies ahead of the last writing, and
 // the others step by step after it. They are written in the order in which they fall due, for that is how leads come in.
 func (s *stand) put(ctx context.Context, a *agreement.Agreement, n int, ahead, step time.Duration) (from time.Time, err error) {
-	return s.write(ctx, a, s.leads(n, step), ahead)
+	from, err = s.write(ctx, a, s.leads(n, step), ahead)
+	if err != nil {
+		return from, err
+	}
+	if err := s.onDisk(ctx); err != nil {
+		return from, fmt.Errorf("bring what was put to disk: %w", err)
+	}
+	if !time.Now().Before(from) {
+		return from, fmt.Errorf("it took longer than %s until what was put was on disk, and the first was due already", ahead)
+	}
+	return from, nil
 }
 
 // leads are the next n.

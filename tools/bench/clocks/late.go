@@ -71,7 +71,7 @@ func (s *stand) steady(ctx context.Context, rate int, d time.Duration) ([]note, 
 }
 
 // ahead is the time that the writing of n clocks may take.
-func ahead(n int) time.Duration { return time.Second + time.Duration(n)*100*time.Microsecond }
+func ahead(n int) time.Duration { return 4*time.Second + time.Duration(n)*100*time.Microsecond }
 
 func lateLines(what string, notes []note) []row.Line {
 	lines := []row.Line{

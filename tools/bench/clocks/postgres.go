@@ -62,13 +62,13 @@ func onPostgres(ctx context.Context, e *row.Env) (_ *stand, err error) {
 			return nil
 		})
 	}
-	s.settled = func(ctx context.Context) error {
-		for _, sql := range []string{`VACUUM ANALYZE`, `CHECKPOINT`} {
-			if _, err := conn.Exec(ctx, sql); err != nil {
-				return err
-			}
-		}
-		return nil
+	s.tidied = func(ctx context.Context) error {
+		_, err := conn.Exec(ctx, `VACUUM ANALYZE`)
+		return err
+	}
+	s.onDisk = func(ctx context.Context) error {
+		_, err := conn.Exec(ctx, `CHECKPOINT`)
+		return err
 	}
 	err = s.agree(ctx)
 	return s, err

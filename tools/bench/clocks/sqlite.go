@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"strings"
 
@@ -53,12 +54,25 @@ func onSQLite(ctx context.Context, e *row.Env) (_ *stand, err error) {
 			return nil
 		})
 	}
-	s.settled = func(ctx context.Context) error {
-		_, err := db.ExecContext(ctx, `PRAGMA wal_checkpoint(TRUNCATE)`)
-		return err
+	s.tidied = func(context.Context) error { return nil }
+	s.onDisk = func(ctx context.Context) error {
+		if _, err := db.ExecContext(ctx, `PRAGMA wal_checkpoint(TRUNCATE)`); err != nil {
+			return err
+		}
+		// What was filled without fsync would else be what the first fsync of the product waits for.
+		return synced(path)
 	}
 	err = s.agree(ctx)
 	return s, err
+}
+
+// synced returns when a file is on disk.
+func synced(path string) error {
+	f, err := os.OpenFile(path, os.O_RDWR, 0)
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.Sync(), f.Close())
 }
 
 func within(ctx context.Context, db *sql.DB, f func(tx *sql.Tx) error) error {

@@ -20,7 +20,7 @@ import (
 // shards is what the product cuts clocks into, and partitions what its stream has when it runs embedded.
 const (
 	shards     = 8
-	partitions = 2
+	partitions = 1
 )
 
 // stand is a handoff store that can be filled in bulk, and what its rows refer to.
@@ -32,9 +32,10 @@ type stand struct {
 	stage func(ctx context.Context, rows []filling) error
 	// execute runs statements past the store.
 	execute func(ctx context.Context, statements ...statement) error
-	// settled brings the database to rest after a bulk.
-	settled func(ctx context.Context) error
-	closers []func() error
+	// tidied brings the database's own order into what was filled in bulk, and onDisk all of it to disk: what the product waits for
+	// is its own work.
+	tidied, onDisk func(ctx context.Context) error
+	closers        []func() error
 
 	notify, reassignment *agreement.Agreement
 	roster               []byte
