@@ -20,6 +20,24 @@ const (
 	RepHours = "rep"
 )
 
+// HoursOf is the calendar that a promise runs on, and the hash of the file that says so. own is the name of the hours of the rep who
+// has the lead, as the roster gives it: a rep without hours of his own, or no longer in the roster, works round the clock.
+func (a *Agreement) HoursOf(promise Clock, r *Roster, own string) (spec calendar.Spec, owner string) {
+	name := promise.Calendar
+	if name == RepHours {
+		name = own
+		for _, c := range r.Calendars {
+			if c.Name == name {
+				return c, r.Hash
+			}
+		}
+	}
+	if c, ok := a.Calendar(name); ok {
+		return c, a.Hash
+	}
+	return calendar.Spec{Name: Always, Zone: "UTC", Always: true}, ""
+}
+
 // readCalendars reads the calendars of either file.
 func (r *reader) readCalendars(n *node) []calendar.Spec {
 	var out []calendar.Spec

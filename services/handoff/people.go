@@ -196,20 +196,7 @@ func (r *roster) addresses(person string) []string {
 	return slices.Clone(r.shared)
 }
 
-// spec is the hours that a promise to or by a rep runs on, and the hash of the file that says so. A rep without hours of his own,
-// or no longer in the roster, works round the clock.
+// spec is the hours that a promise to or by a rep runs on, and the hash of the file that says so.
 func (r *roster) spec(version *agreement.Agreement, promise agreement.Clock, rep string) (spec calendar.Spec, owner string) {
-	name := promise.Calendar
-	if name == agreement.RepHours {
-		name = r.reps[rep].Calendar
-		for _, c := range r.Calendars {
-			if c.Name == name {
-				return c, r.Hash
-			}
-		}
-	}
-	if c, ok := version.Calendar(name); ok {
-		return c, version.Hash
-	}
-	return calendar.Spec{Name: agreement.Always, Zone: "UTC", Always: true}, ""
+	return version.HoursOf(promise, r.Roster, r.reps[rep].Calendar)
 }

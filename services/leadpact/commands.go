@@ -27,6 +27,8 @@ import (
 type checkCommand struct {
 	File   string `arg:"" help:"Agreement."` // no path type: faults name it as it was given
 	Roster string `help:"Roster to check with it."`
+	JSON   bool   `name:"json" help:"Print the faults as JSON." xor:"form"`
+	SARIF  bool   `name:"sarif" help:"Print the faults as SARIF, for editors and code review." xor:"form"`
 }
 
 // Run prints the faults and fails when there are any.
@@ -36,11 +38,14 @@ func (c *checkCommand) Run() error {
 		return err
 	}
 	show := check.Writer{Colour: term.IsTerminal(int(os.Stdout.Fd())) && os.Getenv("NO_COLOR") == ""}
-	a, faults := agreement.Parse(c.File, text)
-	if err := show.Write(os.Stdout, text, faults); err != nil {
+	tell := show.Write
+	if c.JSON || c.SARIF {
+		tell = func(io.Writer, []byte, []agreement.Fault) error { return nil } // all at the end
+	}
+	a, all := agreement.Parse(c.File, text)
+	if err := tell(os.Stdout, text, all); err != nil {
 		return err
 	}
-	count := len(faults)
 	if c.Roster != "" {
 		people, err := os.ReadFile(c.Roster)
 		if err != nil {
@@ -50,16 +55,27 @@ func (c *checkCommand) Run() error {
 		if a != nil && r != nil {
 			faults = append(faults, a.CheckRoster(r)...)
 		}
-		if err := show.Write(os.Stdout, people, faults); err != nil {
+		if err := tell(os.Stdout, people, faults); err != nil {
 			return err
 		}
-		count += len(faults)
+		all = append(all, faults...)
 	}
-	if count > 0 {
+	hash := ""
+	if a != nil {
+		hash = a.Hash
+	}
+	switch report := check.NewReport(hash, all); {
+	case c.JSON:
+		err = report.JSON(os.Stdout)
+	case c.SARIF:
+		err = report.SARIF(os.Stdout, programVersion())
+	case len(all) == 0:
+		_, err = fmt.Printf("%s: no faults; hash %s\n", c.File, hash)
+	}
+	if err == nil && len(all) > 0 {
 		return failed{1}
 	}
-	fmt.Printf("%s: no faults; hash %s\n", c.File, a.Hash)
-	return nil
+	return err
 }
 
 type activateCommand struct {

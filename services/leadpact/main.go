@@ -24,6 +24,8 @@ type program struct {
 	Serve    serveCommand    `cmd:"" help:"Run all roles, or some."`
 	Demo     demoCommand     `cmd:"" help:"Run everything here with simulated senders and reps, and watch it."`
 	Check    checkCommand    `cmd:"" help:"Find the faults of an agreement or a roster."`
+	Diff     diffCommand     `cmd:"" help:"Say what differs between two versions of the agreement, in the words of the contract."`
+	Due      dueCommand      `cmd:"" help:"Say when a promise falls due, and why."`
 	Activate activateCommand `cmd:"" help:"Make a version of the agreement the one in force."`
 	Token    tokenCommand    `cmd:"" help:"Make a token for a person and add it to a token file."`
 	Replay   replayCommand   `cmd:"" help:"Send recorded leads and outcomes through the webhook door as history."`

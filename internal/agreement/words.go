@@ -1,0 +1,181 @@
+package agreement
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+	"unicode"
+
+	"github.com/leadpact/leadpact/internal/calendar"
+)
+
+// The words in which an agreement is told to people.
+
+// spell writes a duration as people say it: "1 hour 30 minutes", "2 weeks"; nothing when there is none.
+func spell(d time.Duration) string {
+	var all []string
+	for _, unit := range []struct {
+		name string
+		of   time.Duration
+	}{{"week", 7 * 24 * time.Hour}, {"day", 24 * time.Hour}, {"hour", time.Hour}, {"minute", time.Minute}, {"second", time.Second}} {
+		// Hours stay hours up to three days: on a calendar with hours, a day of promised time is no date's day.
+		if unit.of > time.Hour && (d%unit.of != 0 || unit.of == 24*time.Hour && d <= 72*time.Hour) {
+			continue
+		}
+		if n := d / unit.of; n > 0 {
+			all = append(all, plural(float64(n), unit.name, unit.name+"s"))
+			d %= unit.of
+		}
+	}
+	if d > 0 {
+		all = append(all, d.String())
+	}
+	return strings.Join(all, " ")
+}
+
+func plural(n float64, one, many string) string {
+	if n == 1 || n == -1 {
+		many = one
+	}
+	return strconv.FormatFloat(n, 'f', -1, 64) + " " + many
+}
+
+func positive(n float64) string {
+	if n <= 0 {
+		return ""
+	}
+	return strconv.FormatFloat(n, 'f', -1, 64)
+}
+
+func percents(of []int) string {
+	var all []string
+	for _, p := range of {
+		all = append(all, fmt.Sprintf("%d %%", p))
+	}
+	return strings.Join(all, ", ")
+}
+
+func share(of float64) string {
+	if of == 0 {
+		return ""
+	}
+	return strconv.FormatFloat(of*100, 'f', -1, 64) + " % of the pace"
+}
+
+func yes(b bool) string {
+	if b {
+		return "yes"
+	}
+	return ""
+}
+
+func quoted(s string) string {
+	if s == "" {
+		return ""
+	}
+	return strconv.Quote(s)
+}
+
+func grades(of []string) string {
+	if len(of) == 0 {
+		return "all"
+	}
+	return strings.Join(of, ", ")
+}
+
+func nonempty(of ...string) []string {
+	return slices.DeleteFunc(of, func(s string) bool { return s == "" })
+}
+
+func sortedKeys(m map[string]string) []string { return slices.Sorted(maps.Keys(m)) }
+
+// words is the condition as it stands in the text, on one line, without the spaces that say nothing; nothing when there is none.
+func (c *Condition) words() string {
+	text := strings.TrimSpace(c.String())
+	if strings.Contains(text, `"""`) || strings.Contains(text, "'''") {
+		return text
+	}
+	var out strings.Builder
+	quote, raw, space := rune(0), false, false
+	escaped := false
+	last := rune(0)
+	for _, r := range text {
+		switch {
+		case quote != 0:
+			switch {
+			case escaped:
+				escaped = false
+			case r == '\\' && !raw:
+				escaped = true
+			case r == quote:
+				quote = 0
+			}
+		case unicode.IsSpace(r):
+			space = true
+			continue
+		case r == '"' || r == '\'':
+			quote, raw = r, last == 'r' || last == 'R'
+		}
+		if space {
+			out.WriteByte(' ')
+			space = false
+		}
+		out.WriteRune(r)
+		last = r
+	}
+	return out.String()
+}
+
+// always is a condition where none holds always.
+func always(c *Condition) string {
+	if w := c.words(); w != "" {
+		return w
+	}
+	return "all others"
+}
+
+func (a *Agreement) sayCalendars() section {
+	s := section{title: "Hours"}
+	for _, c := range a.Calendars {
+		t := thing{key: c.Name, subject: c.Name, facts: []fact{{"zone", c.Zone}}}
+		for day := time.Monday; day <= time.Saturday+1; day++ {
+			t.facts = append(t.facts, fact{(day % 7).String(), hours(c.Weekly[day%7])})
+		}
+		t.facts = append(t.facts, fact{"holidays", dates(c.Holidays)}, fact{"other hours on", dated(c.Dates, "closed")}, fact{"breaks on", dated(c.Breaks, "none")})
+		s.things = append(s.things, t)
+	}
+	return s
+}
+
+func hours(spans []calendar.Span) string {
+	var all []string
+	for _, s := range slices.SortedFunc(slices.Values(spans), func(a, b calendar.Span) int { return int(a.Open - b.Open) }) {
+		all = append(all, s.String())
+	}
+	return strings.Join(all, " and ")
+}
+
+func dates(of []calendar.Date) string {
+	var all []string
+	for _, d := range of {
+		all = append(all, d.String())
+	}
+	slices.Sort(all)
+	return strings.Join(all, ", ")
+}
+
+func dated(of map[calendar.Date][]calendar.Span, none string) string {
+	var all []string
+	for d, spans := range of {
+		h := hours(spans)
+		if h == "" {
+			h = none
+		}
+		all = append(all, d.String()+" "+h)
+	}
+	slices.Sort(all)
+	return strings.Join(all, ", ")
+}
