@@ -30,6 +30,10 @@ type Agreement struct {
 	// Rejections a rep may give a lead back with, by reason.
 	Rejections []Rejection
 	Volumes    []Volume
+
+	// Where values stand in the text, for faults that show only together with a roster.
+	file   string
+	places map[string]place
 }
 
 // Parties are the people who answer for the two sides.

@@ -108,6 +108,9 @@ func (b *builder) readClocks(n *node) {
 		if c.Name == Unassigned {
 			b.at(v.get("name"), quote(Unassigned)+" is the name of the handoff's own clock", "choose another name")
 		}
+		if within := v.get("within"); within != nil {
+			b.a.places["clocks."+c.Name] = within.place
+		}
 		b.checkStops(v, c)
 		b.checkReach(v, c)
 		b.a.Clocks = append(b.a.Clocks, c)

@@ -15,7 +15,7 @@ import (
 func Parse(name string, text []byte) (*Agreement, []Fault) {
 	fs := &faults{file: name}
 	doc, root := readDocument(text, maxKeys, fs)
-	p := &builder{reader: reader{faults: fs, doc: doc}, a: &Agreement{Text: slices.Clone(text), Hash: hash(text)}}
+	p := &builder{reader: reader{faults: fs, doc: doc}, a: &Agreement{Text: slices.Clone(text), Hash: hash(text), file: name, places: map[string]place{}}}
 	if root != nil {
 		p.build(root)
 	}

@@ -159,7 +159,7 @@ func TestParse(t *testing.T) {
 		Rejections: []agreement.Rejection{{Reason: "no-fit", Recycle: true}, {Reason: "no-time"}},
 		Volumes:    []agreement.Volume{{Name: "mqls", Stage: "mql", PerRep: 100, Floor: 0.9}},
 	}
-	if diff := cmp.Diff(want, got, cmpopts.IgnoreTypes(&agreement.Condition{}), cmpopts.IgnoreUnexported(agreement.Scoring{})); diff != "" {
+	if diff := cmp.Diff(want, got, cmpopts.IgnoreTypes(&agreement.Condition{}), cmpopts.IgnoreUnexported(agreement.Agreement{}, agreement.Scoring{})); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
 	}
 	for _, c := range []struct {

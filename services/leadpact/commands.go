@@ -29,6 +29,7 @@ type checkCommand struct {
 	Roster string `help:"Roster to check with it."`
 	JSON   bool   `name:"json" help:"Print the faults as JSON." xor:"form"`
 	SARIF  bool   `name:"sarif" help:"Print the faults as SARIF, for editors and code review." xor:"form"`
+	From   string `help:"Day (2026-11-30) from which on it is looked whether somebody works when a promise falls due; today unless given." placeholder:"DAY"`
 }
 
 // Run prints the faults and fails when there are any.
@@ -42,10 +43,17 @@ func (c *checkCommand) Run() error {
 	if c.JSON || c.SARIF {
 		tell = func(io.Writer, []byte, []agreement.Fault) error { return nil } // all at the end
 	}
+	from := time.Now()
+	if c.From != "" {
+		if from, err = time.Parse(time.DateOnly, c.From); err != nil {
+			return fmt.Errorf("--from %s: write a day as 2026-11-30", c.From)
+		}
+	}
 	a, all := agreement.Parse(c.File, text)
 	if err := tell(os.Stdout, text, all); err != nil {
 		return err
 	}
+	var warnings []agreement.Fault
 	if c.Roster != "" {
 		people, err := os.ReadFile(c.Roster)
 		if err != nil {
@@ -59,18 +67,31 @@ func (c *checkCommand) Run() error {
 			return err
 		}
 		all = append(all, faults...)
+		if len(all) == 0 {
+			if warnings, err = a.Understaffed(r, from); err != nil {
+				return err
+			}
+			show.Warnings = true
+			if !c.JSON && !c.SARIF {
+				if err := show.Write(os.Stdout, text, warnings); err != nil {
+					return err
+				}
+			}
+		}
 	}
 	hash := ""
 	if a != nil {
 		hash = a.Hash
 	}
-	switch report := check.NewReport(hash, all); {
+	switch report := check.NewReport(hash, all, warnings); {
 	case c.JSON:
 		err = report.JSON(os.Stdout)
 	case c.SARIF:
 		err = report.SARIF(os.Stdout, programVersion())
-	case len(all) == 0:
+	case len(all) == 0 && len(warnings) == 0:
 		_, err = fmt.Printf("%s: no faults; hash %s\n", c.File, hash)
+	case len(all) == 0:
+		_, err = fmt.Printf("\n%s: no faults, warnings above; hash %s\n", c.File, hash)
 	}
 	if err == nil && len(all) > 0 {
 		return failed{1}

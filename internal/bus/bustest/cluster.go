@@ -185,6 +185,23 @@ func (c *Servers) Freeze(t testing.TB) (thaw func()) {
 		}
 	}
 	signal(syscall.SIGSTOP)
+	// A process with several threads goes on for a moment after the signal, and may answer.
+	Eventually(t, "every nats-server has stopped", func() error {
+		for _, n := range c.nodes {
+			if n.cmd == nil {
+				continue
+			}
+			stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", n.cmd.Process.Pid))
+			if err != nil {
+				return err
+			}
+			// PID (NAME) STATE …
+			if _, state, _ := strings.Cut(string(stat), ") "); !strings.HasPrefix(state, "T") {
+				return fmt.Errorf("nats-server %s is in state %.1s", n.name, state)
+			}
+		}
+		return nil
+	})
 	return func() { signal(syscall.SIGCONT) }
 }
 

@@ -61,9 +61,9 @@ func TestAdminDoor(t *testing.T) {
 	}
 }
 
-// TestAdminDoorStops leaves in the midst of a profile of an hour.
+// TestAdminDoorStops leaves in the midst of a profile of an hour. A process has one tracer, and another test asks for it: this one
+// runs before the parallel ones.
 func TestAdminDoorStops(t *testing.T) {
-	t.Parallel()
 	cfg := apptest.Config(t, t.TempDir())
 	cfg.Admin = "127.0.0.1:0"
 	s := apptest.Start(t, cfg)

@@ -17,6 +17,8 @@ import (
 // Writer shows faults. The zero Writer shows them without colour.
 type Writer struct {
 	Colour bool
+	// Warnings says that the faults keep nothing from running.
+	Warnings bool
 }
 
 // Write shows faults without colour: see Writer.Write.
@@ -39,7 +41,11 @@ func (o Writer) Write(w io.Writer, text []byte, faults []agreement.Fault) error 
 		if i > 0 {
 			out.WriteByte('\n')
 		}
-		fmt.Fprintf(&out, "%s: %s\n", o.paint(bold, fmt.Sprintf("%s:%d:%d", f.File, f.Line, f.Column)), o.paint(red, f.Message))
+		message := o.paint(red, f.Message)
+		if o.Warnings {
+			message = o.paint(yellow, "warning: "+f.Message)
+		}
+		fmt.Fprintf(&out, "%s: %s\n", o.paint(bold, fmt.Sprintf("%s:%d:%d", f.File, f.Line, f.Column)), message)
 		if f.Line >= 1 && f.Line <= len(lines) {
 			line := []rune(strings.TrimSuffix(lines[f.Line-1], "\r"))
 			if from, ok := secrets[f.Line]; ok && from <= len(line) {
@@ -120,6 +126,8 @@ const (
 	dim  colour = "2"
 	red  colour = "31"
 	cyan colour = "36"
+
+	yellow colour = "33"
 )
 
 func (o Writer) paint(c colour, s string) string {

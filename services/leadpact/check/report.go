@@ -1,10 +1,12 @@
 package check
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
 	"path/filepath"
+	"slices"
 
 	"github.com/leadpact/leadpact/internal/agreement"
 )
@@ -21,17 +23,23 @@ type Fault struct {
 	File    string `json:"file"`
 	Line    int    `json:"line"`
 	Column  int    `json:"column"`
+	Level   string `json:"level"`          // error, or warning when it keeps nothing from running
 	Path    string `json:"path,omitempty"` // of the value: clocks[0].within
 	Message string `json:"message"`
 	Hint    string `json:"hint,omitempty"`
 }
 
-// NewReport tells faults; hash is the agreement's.
-func NewReport(hash string, faults []agreement.Fault) Report {
+// NewReport tells faults and warnings; hash is the agreement's.
+func NewReport(hash string, faults, warnings []agreement.Fault) Report {
 	r := Report{Hash: hash, Faults: []Fault{}}
-	for _, f := range faults {
-		r.Faults = append(r.Faults, Fault{File: f.File, Line: f.Line, Column: f.Column, Path: f.Path, Message: f.Message, Hint: f.Hint})
+	for level, list := range map[string][]agreement.Fault{"error": faults, "warning": warnings} {
+		for _, f := range list {
+			r.Faults = append(r.Faults, Fault{File: f.File, Line: f.Line, Column: f.Column, Level: level, Path: f.Path, Message: f.Message, Hint: f.Hint})
+		}
 	}
+	slices.SortStableFunc(r.Faults, func(a, b Fault) int {
+		return cmp.Or(cmp.Compare(a.File, b.File), cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column))
+	})
 	return r
 }
 
@@ -99,7 +107,7 @@ func (r Report) SARIF(w io.Writer, version string) error {
 		if f.Hint != "" {
 			message += " (" + f.Hint + ")"
 		}
-		out.Results = append(out.Results, result{RuleID: id, Level: "error", Message: text{message}, Locations: []location{at}})
+		out.Results = append(out.Results, result{RuleID: id, Level: f.Level, Message: text{message}, Locations: []location{at}})
 	}
 	return write(w, map[string]any{"$schema": "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json", "version": "2.1.0", "runs": []run{out}})
 }

@@ -41,7 +41,7 @@ func TestReportsNameTheSamePlace(t *testing.T) {
 	if len(faults) != 1 || faults[0].Line != 12 || faults[0].Column != 7 {
 		t.Fatalf("faults %+v, want one at 12:7", faults)
 	}
-	report := check.NewReport("", faults)
+	report := check.NewReport("", faults, nil)
 
 	var out bytes.Buffer
 	if err := report.JSON(&out); err != nil {
@@ -51,7 +51,7 @@ func TestReportsNameTheSamePlace(t *testing.T) {
 	if err := json.Unmarshal(out.Bytes(), &told); err != nil {
 		t.Fatal(err)
 	}
-	want := check.Fault{File: "a/agreement.yaml", Line: 12, Column: 7, Path: faults[0].Path, Message: faults[0].Message, Hint: faults[0].Hint}
+	want := check.Fault{File: "a/agreement.yaml", Line: 12, Column: 7, Level: "error", Path: faults[0].Path, Message: faults[0].Message, Hint: faults[0].Hint}
 	if len(told.Faults) != 1 || told.Faults[0] != want || told.Hash != "" {
 		t.Errorf("JSON tells %+v, want %+v", told, want)
 	}
@@ -101,7 +101,7 @@ func TestReportsNameTheSamePlace(t *testing.T) {
 func TestReportsOfNothing(t *testing.T) {
 	t.Parallel()
 	var out bytes.Buffer
-	report := check.NewReport("abc", nil)
+	report := check.NewReport("abc", nil, nil)
 	if err := report.JSON(&out); err != nil || !strings.Contains(out.String(), `"faults": []`) || !strings.Contains(out.String(), `"hash": "abc"`) {
 		t.Errorf("JSON %s, %v", &out, err)
 	}

@@ -63,7 +63,7 @@ func TestAskGoesAroundHolidays(t *testing.T) {
 	if err := a.Write(&out); err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"due   Mon 2026-11-30 09:03:00 EST", "Thu 2026-11-26  closed", "holiday", "hours of this date"} {
+	for _, want := range []string{"due   Mon 2026-11-30 09:03:00 EST", "Thu 2026-11-26  closed", "holiday", "closed on this date"} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("no %q in:\n%s", want, &out)
 		}

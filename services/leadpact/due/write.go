@@ -32,7 +32,8 @@ func (a Answer) Write(w io.Writer) error {
 		sum += d.Counted
 		switch left := len(a.Days) - i; {
 		case i < shown || left <= shown:
-			fmt.Fprintf(&out, "  %.3s %s  %-24s %9s %9s   %s\n", d.Weekday, d.Date, d.hours(), length(d.Counted), length(sum), d.why())
+			line := fmt.Sprintf("  %.3s %s  %-24s %9s %9s   %s", d.Weekday, d.Date, d.hours(), length(d.Counted), length(sum), d.why())
+			fmt.Fprintln(&out, strings.TrimRight(line, " "))
 		case i == shown:
 			fmt.Fprintf(&out, "  … %d more days; --json lists them all\n", len(a.Days)-2*shown)
 		}
@@ -60,7 +61,11 @@ func (d Day) why() string {
 	case calendar.Holiday:
 		all = append(all, "holiday")
 	case calendar.Dated:
-		all = append(all, "hours of this date")
+		if len(d.Hours) == 0 {
+			all = append(all, "closed on this date")
+		} else {
+			all = append(all, "hours of this date")
+		}
 	case calendar.Weekly, calendar.Always:
 	}
 	if d.Breaks && d.Rule != calendar.Holiday {
