@@ -269,6 +269,16 @@ func (a *Agreement) Calendar(name string) (calendar.Spec, bool) {
 	return calendar.Spec{}, false
 }
 
+// TeamsOf returns the teams whose members belong to a pool.
+func (a *Agreement) TeamsOf(pool string) []string {
+	for _, p := range a.Pools {
+		if p.Name == pool {
+			return p.Teams
+		}
+	}
+	return nil
+}
+
 // ClocksFor returns the promises on a lead of this grade, in the order of the document.
 func (a *Agreement) ClocksFor(grade string) []Clock {
 	var out []Clock

@@ -174,16 +174,6 @@ func (a *Agreement) everyone() []string {
 	return out
 }
 
-// of is the teams of a pool.
-func (a *Agreement) of(pool string) []string {
-	for _, p := range a.Pools {
-		if p.Name == pool {
-			return p.Teams
-		}
-	}
-	return nil
-}
-
 func (a *Agreement) sayParties() section {
 	return section{title: "The agreement", things: []thing{
 		{key: "title", subject: "title", facts: []fact{{"", a.Title}}},
@@ -295,7 +285,7 @@ func (a *Agreement) sayRoutes() section {
 		count[r.Pool]++
 	}
 	for _, r := range a.Handoff.Routes {
-		t := thing{key: r.Pool, subject: "to pool " + r.Pool, facts: []fact{{"", always(r.When)}}, teams: a.of(r.Pool)}
+		t := thing{key: r.Pool, subject: "to pool " + r.Pool, facts: []fact{{"", always(r.When)}}, teams: a.TeamsOf(r.Pool)}
 		if count[r.Pool] > 1 {
 			t.key += "\n" + always(r.When)
 		}

@@ -133,7 +133,7 @@ func (s *Service) foresee(ctx context.Context, events []*eventv1.Event, n *need)
 // route takes all.
 func poolFor(version *agreement.Agreement, staged *eventv1.LeadStaged) (string, error) {
 	lead := agreement.Lead{
-		Fields: values(staged.GetContact().GetFields()), Score: staged.GetScore(), Fit: staged.GetFit(), Engagement: staged.GetEngagement(),
+		Fields: event.Values(staged.GetContact().GetFields()), Score: staged.GetScore(), Fit: staged.GetFit(), Engagement: staged.GetEngagement(),
 		Stage: staged.GetTo(), Grade: staged.GetGrade(), Channel: staged.GetChannel(), Source: staged.GetFirstSource(),
 	}
 	for _, r := range version.Handoff.Routes {
@@ -142,21 +142,6 @@ func poolFor(version *agreement.Agreement, staged *eventv1.LeadStaged) (string, 
 		}
 	}
 	return "", fmt.Errorf("no route of agreement %s takes the lead", version.Hash)
-}
-
-func values(fields map[string]*eventv1.Value) map[string]any {
-	out := make(map[string]any, len(fields))
-	for name, v := range fields {
-		switch kind := v.GetKind().(type) {
-		case *eventv1.Value_Text:
-			out[name] = kind.Text
-		case *eventv1.Value_Number:
-			out[name] = kind.Number
-		case *eventv1.Value_Flag:
-			out[name] = kind.Flag
-		}
-	}
-	return out
 }
 
 // take applies one event to the desk.

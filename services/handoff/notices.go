@@ -37,7 +37,7 @@ func (d *desk) managers(f *file) []string {
 	if f.live != nil {
 		names = []string{f.live.Team}
 	} else if version := d.versions.cached(f.handoff.Agreement); version != nil {
-		names = teams(version, f.handoff.Pool)
+		names = version.TeamsOf(f.handoff.Pool)
 	}
 	var out []string
 	for _, team := range names {

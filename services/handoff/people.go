@@ -151,7 +151,7 @@ func (r *roster) crew(a *agreement.Agreement, pool string) *crew {
 	if c, ok := r.crews[at]; ok {
 		return c
 	}
-	of := teams(a, pool)
+	of := a.TeamsOf(pool)
 	key := strings.Join(slices.Sorted(slices.Values(of)), "\x00")
 	c, ok := r.joined[key]
 	if !ok {
@@ -175,15 +175,6 @@ func newCrew(reps []agreement.Rep, teams []string) *crew {
 		c.keeping[rep.Calendar] = append(c.keeping[rep.Calendar], rep.ID)
 	}
 	return c
-}
-
-func teams(a *agreement.Agreement, pool string) []string {
-	for _, p := range a.Pools {
-		if p.Name == pool {
-			return p.Teams
-		}
-	}
-	return nil
 }
 
 func (r *roster) team(rep string) string { return r.reps[rep].Team }

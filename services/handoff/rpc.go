@@ -13,6 +13,7 @@ import (
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/leadpact/leadpact/internal/agreement"
+	"github.com/leadpact/leadpact/internal/event"
 	"github.com/leadpact/leadpact/internal/identity"
 	"github.com/leadpact/leadpact/internal/store"
 	eventv1 "github.com/leadpact/leadpact/proto/leadpact/event/v1"
@@ -166,7 +167,7 @@ func card(data []byte) *leadpactv1.ContactCard {
 		return nil
 	}
 	out := &leadpactv1.ContactCard{Name: c.GetName(), Email: c.GetEmail(), Phone: c.GetPhone(), Fields: make(map[string]string)}
-	for name, v := range values(c.GetFields()) {
+	for name, v := range event.Values(c.GetFields()) {
 		if number, ok := v.(float64); ok {
 			out.Fields[name] = strconv.FormatFloat(number, 'f', -1, 64) // 1000000, not 1e+06
 			continue

@@ -91,17 +91,7 @@ func received(f *lead.Fact, r *eventv1.LeadReceived) {
 	if o := r.GetOutcome(); o != nil {
 		f.Kind, f.Name, f.Rep, f.Reason = lead.Outcome, o.GetKind(), o.GetRep(), o.GetReason()
 	}
-	f.Fields = make(map[string]any, len(r.GetFields()))
-	for name, value := range r.GetFields() {
-		switch v := value.GetKind().(type) {
-		case *eventv1.Value_Text:
-			f.Fields[name] = v.Text
-		case *eventv1.Value_Number:
-			f.Fields[name] = v.Number
-		case *eventv1.Value_Flag:
-			f.Fields[name] = v.Flag
-		}
-	}
+	f.Fields = event.Values(r.GetFields())
 }
 
 // tag is the fact's name outside of it. A sender may write an e-mail address into its ids, so they stay with the facts; whoever has

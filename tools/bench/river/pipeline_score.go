@@ -151,17 +151,7 @@ func factOf(e *eventv1.Event) lead.Fact {
 	f := lead.Fact{
 		Source: e.GetSource(), ID: e.GetId(), Kind: lead.Touch, Name: r.GetKind(), OccurredAt: event.Time(e.GetOccurredAt()),
 		RecordedAt: event.Time(e.GetRecordedAt()), Email: r.GetEmail(), ExternalID: r.GetExternalId(), FullName: r.GetName(),
-		Phone: r.GetPhone(), Channel: r.GetChannel(), Fields: make(map[string]any, len(r.GetFields())),
-	}
-	for name, value := range r.GetFields() {
-		switch v := value.GetKind().(type) {
-		case *eventv1.Value_Text:
-			f.Fields[name] = v.Text
-		case *eventv1.Value_Number:
-			f.Fields[name] = v.Number
-		case *eventv1.Value_Flag:
-			f.Fields[name] = v.Flag
-		}
+		Phone: r.GetPhone(), Channel: r.GetChannel(), Fields: event.Values(r.GetFields()),
 	}
 	return lead.Settle(f)
 }
