@@ -33,16 +33,16 @@ func (a *Agreement) Understaffed(r *Roster, from time.Time) ([]Fault, error) {
 			if err != nil {
 				return nil, err
 			}
-			count, first, due := 0, gap{}, time.Time{}
+			count, first, due := 0, calendar.Interval{}, time.Time{}
 			for _, g := range gaps {
-				late, err := hours.Deadline(g.from, c.Within)
+				late, err := hours.Deadline(g.Start, c.Within)
 				if errors.Is(err, calendar.ErrHorizon) {
 					continue // it ends far behind any gap
 				}
 				if err != nil {
 					return nil, err
 				}
-				if late.After(g.to) {
+				if late.After(g.End) {
 					continue
 				}
 				if count++; count == 1 {
@@ -57,7 +57,7 @@ func (a *Agreement) Understaffed(r *Roster, from time.Time) ([]Fault, error) {
 	return fs.sorted(), nil
 }
 
-func (a *Agreement) understaffed(pool Pool, c Clock, spec calendar.Spec, first gap, due time.Time, count int) Fault {
+func (a *Agreement) understaffed(pool Pool, c Clock, spec calendar.Spec, first calendar.Interval, due time.Time, count int) Fault {
 	zone, err := calendar.LoadZone(spec.Zone)
 	if err != nil {
 		zone = time.UTC // it was compiled a moment ago
@@ -71,18 +71,15 @@ func (a *Agreement) understaffed(pool Pool, c Clock, spec calendar.Spec, first g
 	return Fault{
 		Line: at.line, Column: at.column, Path: "clocks." + c.Name,
 		Message: fmt.Sprintf("nobody of the pool %q works from %s to %s: a lead of the first minute breaks %q at %s (%s in a year)",
-			pool.Name, local(first.from), local(first.to), c.Name, local(due), times),
+			pool.Name, local(first.Start), local(first.End), c.Name, local(due), times),
 		Hint: fmt.Sprintf("let %s run in hours in which the pool works, promise more time, or give the pool somebody who works then", quote(c.Name)),
 	}
 }
 
-// gap is a stretch [from, to) in which nobody works.
-type gap struct{ from, to time.Time }
-
 // gaps are the stretches in which no rep of a pool works, within the time that is watched and between two in which one does.
-func (a *Agreement) gaps(r *Roster, pool Pool, from time.Time) ([]gap, error) {
+func (a *Agreement) gaps(r *Roster, pool Pool, from time.Time) ([]calendar.Interval, error) {
 	until := from.Add(watched)
-	var open []gap
+	var open []calendar.Interval
 	seen := map[string]bool{} // hours of reps who are never absent
 	for _, rep := range r.Reps {
 		if !slices.Contains(pool.Teams, rep.Team) || len(rep.Absences) == 0 && seen[rep.Calendar] {
@@ -101,27 +98,27 @@ func (a *Agreement) gaps(r *Roster, pool Pool, from time.Time) ([]gap, error) {
 			return nil, err
 		}
 		for _, absence := range rep.Absences {
-			works = without(works, gap{absence.From, absence.To})
+			works = without(works, calendar.Interval{Start: absence.From, End: absence.To})
 		}
 		open = append(open, works...)
 	}
-	slices.SortFunc(open, func(x, y gap) int { return cmp.Or(x.from.Compare(y.from), x.to.Compare(y.to)) })
-	var out []gap
+	slices.SortFunc(open, func(x, y calendar.Interval) int { return cmp.Or(x.Start.Compare(y.Start), x.End.Compare(y.End)) })
+	var out []calendar.Interval
 	var end time.Time
 	for i, o := range open {
-		if i > 0 && o.from.After(end) {
-			out = append(out, gap{end, o.from})
+		if i > 0 && o.Start.After(end) {
+			out = append(out, calendar.Interval{Start: end, End: o.Start})
 		}
-		if o.to.After(end) {
-			end = o.to
+		if o.End.After(end) {
+			end = o.End
 		}
 	}
 	return out, nil
 }
 
 // worked are the stretches in which a calendar is open.
-func worked(hours *calendar.Calendar, from, until time.Time) ([]gap, error) {
-	var out []gap
+func worked(hours *calendar.Calendar, from, until time.Time) ([]calendar.Interval, error) {
+	var out []calendar.Interval
 	for at := from; at.Before(until); {
 		open, err := hours.NextOpen(at)
 		if errors.Is(err, calendar.ErrHorizon) {
@@ -132,25 +129,25 @@ func worked(hours *calendar.Calendar, from, until time.Time) ([]gap, error) {
 		}
 		end, err := hours.NextClose(open)
 		if errors.Is(err, calendar.ErrHorizon) {
-			return append(out, gap{open, until}), nil // it does not close
+			return append(out, calendar.Interval{Start: open, End: until}), nil // it does not close
 		}
 		if err != nil {
 			return nil, err
 		}
-		out = append(out, gap{open, end})
+		out = append(out, calendar.Interval{Start: open, End: end})
 		at = end
 	}
 	return out, nil
 }
 
 // without takes one stretch out of others.
-func without(from []gap, out gap) []gap {
-	var left []gap
+func without(from []calendar.Interval, out calendar.Interval) []calendar.Interval {
+	var left []calendar.Interval
 	for _, g := range from {
-		if before := (gap{g.from, earlier(g.to, out.from)}); before.from.Before(before.to) {
+		if before := (calendar.Interval{Start: g.Start, End: earlier(g.End, out.Start)}); before.Start.Before(before.End) {
 			left = append(left, before)
 		}
-		if after := (gap{later(g.from, out.to), g.to}); after.from.Before(after.to) {
+		if after := (calendar.Interval{Start: later(g.Start, out.End), End: g.End}); after.Start.Before(after.End) {
 			left = append(left, after)
 		}
 	}

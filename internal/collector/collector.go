@@ -81,7 +81,7 @@ func (s *state) next(r reading) (rests bool) {
 	ran := r.cycles - s.cycles
 	s.cycles = r.cycles
 	// Where the heap may grow more, collections come more rarely: one is then as much work as several were.
-	if many := uint64(busy); ran >= many || s.percent > usual && ran > 0 {
+	if ran >= busy || s.percent > usual && ran > 0 {
 		s.quiet = 0
 		s.percent = percent(r.live)
 		return false

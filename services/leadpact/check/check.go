@@ -43,7 +43,7 @@ func (o Writer) Write(w io.Writer, text []byte, faults []agreement.Fault) error 
 		}
 		message := o.paint(red, f.Message)
 		if o.Warnings {
-			message = o.paint(yellow, "warning: "+f.Message)
+			message = o.paint(gold, "warning: "+f.Message)
 		}
 		fmt.Fprintf(&out, "%s: %s\n", o.paint(bold, fmt.Sprintf("%s:%d:%d", f.File, f.Line, f.Column)), message)
 		if f.Line >= 1 && f.Line <= len(lines) {
@@ -126,8 +126,7 @@ const (
 	dim  colour = "2"
 	red  colour = "31"
 	cyan colour = "36"
-
-	yellow colour = "33"
+	gold colour = "33"
 )
 
 func (o Writer) paint(c colour, s string) string {

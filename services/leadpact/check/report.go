@@ -32,11 +32,13 @@ type Fault struct {
 // NewReport tells faults and warnings; hash is the agreement's.
 func NewReport(hash string, faults, warnings []agreement.Fault) Report {
 	r := Report{Hash: hash, Faults: []Fault{}}
-	for level, list := range map[string][]agreement.Fault{"error": faults, "warning": warnings} {
+	add := func(level string, list []agreement.Fault) {
 		for _, f := range list {
 			r.Faults = append(r.Faults, Fault{File: f.File, Line: f.Line, Column: f.Column, Level: level, Path: f.Path, Message: f.Message, Hint: f.Hint})
 		}
 	}
+	add("error", faults)
+	add("warning", warnings)
 	slices.SortStableFunc(r.Faults, func(a, b Fault) int {
 		return cmp.Or(cmp.Compare(a.File, b.File), cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column))
 	})
