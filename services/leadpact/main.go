@@ -24,6 +24,7 @@ type program struct {
 	Serve    serveCommand    `cmd:"" help:"Run all roles, or some."`
 	Demo     demoCommand     `cmd:"" help:"Run everything here with simulated senders and reps, and watch it."`
 	Check    checkCommand    `cmd:"" help:"Find the faults of an agreement or a roster."`
+	Schema   schemaCommand   `cmd:"" help:"Print the JSON Schema of an agreement or a roster, for editors."`
 	Diff     diffCommand     `cmd:"" help:"Say what differs between two versions of the agreement, in the words of the contract."`
 	Due      dueCommand      `cmd:"" help:"Say when a promise falls due, and why."`
 	Activate activateCommand `cmd:"" help:"Make a version of the agreement the one in force."`
