@@ -178,8 +178,7 @@ func (a *Agreement) sayParties() section {
 	return section{title: "The agreement", things: []thing{
 		{key: "title", subject: "title", facts: []fact{{"", a.Title}}},
 		{key: "version", subject: "version", facts: []fact{{"", a.Version}}},
-		{key: "marketing", subject: "who answers for marketing", facts: []fact{{"", a.Parties.Marketing}}},
-		{key: "sales", subject: "who answers for sales", facts: []fact{{"", a.Parties.Sales}}},
+		a.Parties.Marketing.say(Marketing), a.Parties.Sales.say(Sales),
 	}}
 }
 
