@@ -1,7 +1,6 @@
 package agreement
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"strings"
@@ -87,9 +86,9 @@ func readDocument(text []byte, keys int, fs *faults) (*document, *node) {
 	if !d.readable(text) {
 		return d, nil
 	}
-	text = bytes.TrimPrefix(text, []byte("\ufeff"))
+	text = Canonical(text)
 	for line := range strings.SplitSeq(string(text), "\n") {
-		d.lines = append(d.lines, []rune(strings.TrimSuffix(line, "\r")))
+		d.lines = append(d.lines, []rune(line))
 	}
 	file := d.parse(string(text))
 	if file == nil {

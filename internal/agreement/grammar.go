@@ -136,8 +136,13 @@ var agreementShape = shape{what: "an agreement", keys: []member{
 var (
 	side         = wordOf(string(Marketing), string(Sales))
 	partiesShape = shape{what: "parties", keys: []member{
-		must("marketing", aText, "Who answers for marketing."),
-		must("sales", aText, "Who answers for sales."),
+		must("marketing", anyOf(aText, one(&partyShape)), "Who answers for marketing."),
+		must("sales", anyOf(aText, one(&partyShape)), "Who answers for sales."),
+	}}
+	partyShape = shape{what: "a party", keys: []member{
+		must("name", aText, ""),
+		may("role", aText, ""),
+		may("key", form{schema: map[string]any{"type": "string", "pattern": "^" + keyMark}}, "The public key that signs, as leadpact keygen prints it."),
 	}}
 	termShape = shape{what: "a term", keys: []member{
 		may("says", aText, "What it means, in words."),

@@ -174,10 +174,3 @@ func ended(text []byte) []byte {
 	}
 	return slices.Clone(text)
 }
-
-// Canonical is the form of a text that is hashed and signed: without a byte-order mark, and with line feeds only, so that the same
-// words have one hash wherever they are checked out.
-func Canonical(text []byte) []byte {
-	text = bytes.TrimPrefix(text, []byte("\ufeff"))
-	return bytes.ReplaceAll(text, []byte("\r\n"), []byte("\n"))
-}

@@ -15,9 +15,9 @@ import (
 // Parse reads, checks and compiles an agreement. The name stands in faults as the file's. When there are faults, as many as
 // can be found in one pass and in the order of the text, the Agreement is nil. Any text is answered within a second or so.
 func Parse(name string, text []byte) (*Agreement, []Fault) {
-	fs := &faults{file: name}
+	fs, canonical := &faults{file: name}, Canonical(text)
 	doc, root := readDocument(text, maxKeys, fs)
-	p := &builder{reader: reader{faults: fs, doc: doc}, a: &Agreement{Text: slices.Clone(text), Hash: hash(text), file: name, places: map[string]place{}}}
+	p := &builder{reader: reader{faults: fs, doc: doc}, a: &Agreement{Text: canonical, Hash: hash(canonical), file: name, places: map[string]place{}}}
 	if root != nil {
 		p.build(root)
 	}
@@ -60,12 +60,7 @@ func (b *builder) build(root *node) {
 	}
 	b.a.Title = b.text(b.need(n, "title"))
 	b.a.Version = b.text(b.need(n, "version"))
-	if parties := b.fields(b.need(n, "parties"), &partiesShape); parties != nil {
-		b.a.Parties = Parties{
-			Marketing: b.text(b.need(parties, "marketing")),
-			Sales:     b.text(b.need(parties, "sales")),
-		}
-	}
+	b.readParties(b.need(n, "parties"))
 	if include := n.get("include"); include != nil {
 		b.at(include, "the files that this one includes are not read here", "give the file to leadpact by its name: it joins them")
 	}

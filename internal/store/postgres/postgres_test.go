@@ -122,7 +122,7 @@ func TestPingSaysThatTheSchemaIsBehind(t *testing.T) {
 	t.Parallel()
 	url := pgtest.Database(t)
 	early := handoff(t, url, postgres.Options{NoMigrate: true})
-	const want = "postgres: schema leadpact_handoff is at version 0 and this program needs 1: run `leadpact migrate`"
+	const want = "postgres: schema leadpact_handoff is at version 0 and this program needs 2: run `leadpact migrate`"
 	if err := early.Ping(t.Context()); err == nil || err.Error() != want {
 		t.Fatalf("before the migration: %v", err)
 	}
@@ -141,7 +141,10 @@ func TestReadOnlyReadsAndWritesNothing(t *testing.T) {
 	}
 	writer := handoff(t, url, postgres.Options{})
 	row := store.RosterRow{Hash: "h", Text: []byte("reps"), At: time.Unix(1, 0).UTC(), Actor: "anna"}
-	if _, err := writer.SaveRoster(t.Context(), row); err != nil {
+	if err := writer.Update(t.Context(), func(ctx context.Context, tx store.HandoffTx) error {
+		_, err := tx.SaveRoster(ctx, row)
+		return err
+	}); err != nil {
 		t.Fatal(err)
 	}
 	if got, err := reader.LatestRoster(t.Context()); err != nil || got.Hash != "h" {
