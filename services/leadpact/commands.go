@@ -53,29 +53,36 @@ func (c *checkCommand) Run() error {
 	if err := tell(os.Stdout, text, all); err != nil {
 		return err
 	}
-	var warnings []agreement.Fault
+	var people *agreement.Roster
 	if c.Roster != "" {
-		people, err := os.ReadFile(c.Roster)
+		list, err := os.ReadFile(c.Roster)
 		if err != nil {
 			return err
 		}
-		r, faults := agreement.ParseRoster(c.Roster, people)
-		if a != nil && r != nil {
-			faults = append(faults, a.CheckRoster(r)...)
+		var faults []agreement.Fault
+		people, faults = agreement.ParseRoster(c.Roster, list)
+		if a != nil && people != nil {
+			faults = append(faults, a.CheckRoster(people)...)
 		}
-		if err := tell(os.Stdout, people, faults); err != nil {
+		if err := tell(os.Stdout, list, faults); err != nil {
 			return err
 		}
 		all = append(all, faults...)
-		if len(all) == 0 {
-			if warnings, err = a.Understaffed(r, from); err != nil {
+	}
+	var warnings []agreement.Fault
+	if len(all) == 0 {
+		warnings = a.Doubts(people)
+		if people != nil {
+			late, err := a.Understaffed(people, from)
+			if err != nil {
 				return err
 			}
-			show.Warnings = true
-			if !c.JSON && !c.SARIF {
-				if err := show.Write(os.Stdout, text, warnings); err != nil {
-					return err
-				}
+			warnings = append(warnings, late...)
+		}
+		show.Warnings = true
+		if !c.JSON && !c.SARIF {
+			if err := show.Write(os.Stdout, text, warnings); err != nil {
+				return err
 			}
 		}
 	}
