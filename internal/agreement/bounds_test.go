@@ -90,8 +90,8 @@ func thousand(n int) string {
 	var rules strings.Builder
 	rules.WriteString("scoring:\n")
 	for i := range n / 2 {
-		fmt.Fprintf(&rules, "  - {name: on-%d, points: 5, on: 'touch.kind == \"kind-%d\" && touch.channel in [\"paid\", \"organic\"] && touch.employees >= 10', half_life: 30d, cap: 40}\n", i, i/15)
-		fmt.Fprintf(&rules, "  - {name: when-%d, points: 5, when: 'lead.industry == \"industry-%d\" && lead.employees >= 10 && lead.employees < 2000'}\n", i, i/15)
+		fmt.Fprintf(&rules, "  - {name: on-%d, points: 5, on: 'touch.kind == \"kind-%d\" && touch.channel in [\"paid\", \"organic\"] && touch.employees >= %d', half_life: 30d, cap: 40}\n", i, i/15, 10+i%15)
+		fmt.Fprintf(&rules, "  - {name: when-%d, points: 5, when: 'lead.industry == \"industry-%d\" && lead.employees >= %d && lead.employees < 2000'}\n", i, i/15, 10+i%15)
 	}
 	return strings.Replace(whole, "scoring:\n", rules.String(), 1)
 }

@@ -3,7 +3,6 @@ package agreement
 import (
 	"maps"
 	"math"
-	"math/bits"
 	"slices"
 	"strings"
 )
@@ -172,14 +171,6 @@ func (s set) empty() bool {
 		}
 	}
 	return true
-}
-
-func (s set) size() int {
-	n := 0
-	for _, w := range s {
-		n += bits.OnesCount64(w)
-	}
-	return n
 }
 
 // meets says whether the two have a cell in common.

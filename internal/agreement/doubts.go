@@ -223,7 +223,9 @@ func (c Clock) says(o Clock) bool {
 
 func (d *doubter) warnings(path string, c Clock) {
 	for i := 1; i < len(c.Warn); i++ {
-		at := func(percent int) time.Duration { return (c.Within * time.Duration(percent) / 100).Truncate(time.Second) }
+		at := func(percent int) time.Duration {
+			return (c.Within * time.Duration(percent) / 100).Truncate(time.Second)
+		}
 		if at(c.Warn[i-1]) == at(c.Warn[i]) {
 			d.say(path, fmt.Sprintf("the warnings of %s at %d %% and %d %% fall into one second", quote(c.Name), c.Warn[i-1], c.Warn[i]), "keep one")
 			return

@@ -9,8 +9,8 @@ import (
 	"cel.dev/cel-go/common/operators"
 )
 
-// formula is a condition as the prover sees it: questions about subjects, joined by and and or. What the condition denies is denied
-// in the questions, so that a formula is true exactly when the condition is, errors included: who meets one has no answer, and
+// formula is a condition as the prover sees it: questions about subjects, joined by all and anyOf. What the condition denies is
+// denied in the questions, so that a formula is true exactly when the condition is, errors included: who meets one has no answer, and
 // neither the question nor its denial is true.
 type formula struct {
 	join join

@@ -6,7 +6,7 @@ import (
 )
 
 // bounded adds to limits between what the points of all rules lie.
-func (s Scoring) bounded(known limits) limits {
+func (s *Scoring) bounded(known limits) limits {
 	out := limits{}
 	for name, l := range known {
 		out[name] = l
@@ -40,7 +40,7 @@ func (l *limit) give(points float64) {
 func hundredths(points float64) float64 { return math.Round(points * 100) }
 
 // span says which numbers there are.
-func (l limit) span() string {
+func (l *limit) span() string {
 	number := func(n float64) string { return strconv.FormatFloat(n, 'f', -1, 64) }
 	switch {
 	case l.least == l.most:

@@ -117,8 +117,8 @@ func everyone(words string) []*Lead {
 	vary("employees", []any{nil, -2.0, -1.0, -0.5, 0.0, 0.5, 1.0, 1.5, 2.0, 2.25, 2.5, 9.0}, field("employees"))
 	vary("country", []any{nil, "", "DE", "de", "Fr", "AT", "De", "fr", "at", "xx"}, field("country"))
 	vary("hot", []any{nil, true}, field("hot"))
-	vary("won", []any{1, 2, 3, nil}, func(l *Lead, v any) { l.Did[Won] = int64(v.(int)) }) //nolint:forcetypeassert // they are
-	vary("score", []any{-2.0, -1.0, -0.5, nil, 0.5, 1.0, 1.5, 2.0, 2.25, 2.5, 9.0}, func(l *Lead, v any) { l.Score = v.(float64) }) //nolint:forcetypeassert // they are
+	vary("won", []any{nil, 1.0, 2.0, 3.0}, func(l *Lead, v any) { l.Did[Won] = int64(v.(float64)) })
+	vary("score", []any{-2.0, -1.0, -0.5, nil, 0.5, 1.0, 1.5, 2.0, 2.25, 2.5, 9.0}, func(l *Lead, v any) { l.Score = v.(float64) })
 	return out
 }
 

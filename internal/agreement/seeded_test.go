@@ -176,7 +176,7 @@ func TestFaultsHideNothing(t *testing.T) {
 	if _, faults := agreement.Parse("a.yaml", []byte(text)); len(faults) != 2 || !strings.Contains(faults[0].Message, "can never hold") {
 		t.Errorf("found %v", faults)
 	}
-	text = strings.NewReplacer("- name: B\n", "- name: B B\n", "lead.employees > 200", `grade == "B B"`).Replace(whole)
+	text = strings.NewReplacer("- name: B\n", "- name: B C\n", "lead.employees > 200", `grade == "B C"`).Replace(whole)
 	if _, faults := agreement.Parse("a.yaml", []byte(text)); len(faults) != 1 {
 		t.Errorf("found %v", faults)
 	}
