@@ -119,7 +119,20 @@ func TestAThousandRules(t *testing.T) {
 // TestTwoThousandRules are read, compiled and proved in what takes a fraction of a second on a machine that has nothing else to do.
 func TestTwoThousandRules(t *testing.T) {
 	t.Parallel()
-	for name, text := range map[string]string{"rules": thousand(2000), "routes": routes(500)} {
+	var lists strings.Builder
+	for i := range 90 {
+		fmt.Fprintf(&lists, "    - {when: 'score in [%d", i)
+		for n := range 240 {
+			fmt.Fprintf(&lists, ",%d", 1000*n+i)
+		}
+		lists.WriteString("]', pool: big}\n")
+	}
+	nested := strings.Repeat("(", 25) + "lead.hot" + strings.Repeat(" == (score > 1))", 25)
+	for name, text := range map[string]string{
+		"rules": thousand(2000), "routes": routes(500), "more routes": routes(1900),
+		"long lists":     strings.Replace(whole, "  routes:\n", "  routes:\n"+lists.String(), 1),
+		"nested choices": strings.Replace(whole, "  routes:\n", "  routes:\n"+strings.Repeat("    - {when: '"+nested+"', pool: big}\n", 300), 1),
+	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			var a *agreement.Agreement

@@ -114,11 +114,12 @@ func (a *Agreement) limits() limits {
 	return limits{"channel": channel, "touch.channel": channel, "grade": grade}
 }
 
-// Steps that the prover may take: for one question, and for one agreement. A question takes tens, and one on hundreds of routes
-// thousands.
+// Steps that the prover may take: to read one condition, for one question, and for one agreement. A question takes tens, and one on
+// hundreds of routes thousands.
 const (
-	stepsOfOne = 50_000
-	stepsOfAll = 4_000_000
+	stepsToRead = 6_000
+	stepsOfOne  = 50_000
+	stepsOfAll  = 4_000_000
 )
 
 // prove refuses clauses that decide nothing: their condition can never hold, or those above it leave nothing to them. In a text with

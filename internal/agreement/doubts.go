@@ -87,6 +87,9 @@ func (c clause) always(steps *int) bool {
 
 // points says what the rules bring of that which a condition asks for.
 func (d *doubter) points(e ast.Expr, bounded limits) string {
+	if len(d.a.Scoring.Rules) == 0 {
+		return "without scoring rules there are no points"
+	}
 	var all []string
 	for _, name := range []string{"score", "fit", "engagement"} {
 		asked := false

@@ -2,7 +2,6 @@ package agreement
 
 import (
 	"math"
-	"slices"
 	"strings"
 
 	"cel.dev/cel-go/common/ast"
@@ -47,7 +46,8 @@ type question struct {
 
 // read makes the formula of a condition, or of its denial, and keeps what it compares with.
 func (p *prover) read(e ast.Expr, of map[string]variable, denied bool) *formula {
-	if p.steps--; p.steps < 0 {
+	const cost = 4 // what is read is settled and denied later on
+	if p.steps -= cost; p.steps < 0 {
 		return p.unread(e, of, denied)
 	}
 	if e.Kind() == ast.LiteralKind {
@@ -157,7 +157,7 @@ func (p *prover) readMembership(e, item, list ast.Expr, of map[string]variable, 
 		for _, n := range numbers {
 			p.subjects[s].numbers[n] = true
 		}
-		return &formula{question: question{subject: s, denied: denied, number: func(n float64) bool { return slices.Contains(numbers, n) }}}
+		return &formula{question: question{subject: s, denied: denied, number: among(numbers)}}
 	}
 	if texts, ok := literals[string](list); ok {
 		if name, lower, ok := textOf(item, of); ok {
@@ -177,7 +177,16 @@ func (p *prover) oneOf(name string, v variable, lower bool, texts []string, deni
 			p.subjects[s].texts[t] = true
 		}
 	}
-	return &formula{question: question{subject: s, denied: denied, lower: lower, text: func(t string) bool { return slices.Contains(texts, t) }}}
+	return &formula{question: question{subject: s, denied: denied, lower: lower, text: among(texts)}}
+}
+
+// among says of values whether they are in the list, which may be long.
+func among[T comparable](list []T) func(T) bool {
+	in := make(map[T]bool, len(list))
+	for _, v := range list {
+		in[v] = true
+	}
+	return func(v T) bool { return in[v] }
 }
 
 // textOf is the variable of a text, and whether it is taken in lower case.

@@ -369,7 +369,10 @@ func FuzzParse(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text []byte) {
 		var faults, more []agreement.Fault
 		took := measure(func() {
-			_, faults = agreement.Parse("a.yaml", text)
+			var a *agreement.Agreement
+			if a, faults = agreement.Parse("a.yaml", text); a != nil {
+				faults = a.Doubts(nil)
+			}
 			_, more = agreement.ParseRoster("r.yaml", text)
 		})
 		if took > patience {

@@ -102,7 +102,11 @@ func (p phraser) call(e ast.Expr, around int) string {
 		}
 		var parts []string
 		for i, a := range args {
-			parts = append(parts, p.write(a, own+min(i, 1)))
+			inner := own + min(i, 1)
+			if turn[name] != "" {
+				inner = own + 1 // a comparison of a comparison is read with brackets
+			}
+			parts = append(parts, p.write(a, inner))
 		}
 		out = strings.Join(parts, " "+operator(name)+" ")
 	}

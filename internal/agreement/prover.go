@@ -40,9 +40,11 @@ func newProver(steps int, known limits, conditions ...*Condition) (*prover, []cl
 			read[i] = truth(true)
 			continue
 		}
-		p.costly = false
+		given := min(p.steps, stepsToRead)
+		left := p.steps - given
+		p.steps, p.costly = given, false
 		read[i] = p.read(c.expr, c.variables, false)
-		costly[i] = p.costly
+		p.steps, costly[i] = left+p.steps, p.costly
 	}
 	for _, s := range p.subjects {
 		s.cut()
@@ -100,6 +102,9 @@ func (p *prover) subject(name string, v variable) int {
 	return p.names[name]
 }
 
+// cost is how many steps it takes to look at the formula: sets of many cells take longer.
+func (f *formula) cost() int { return 1 + len(f.in)/4 }
+
 // fails is true exactly where the formula is not.
 func (p *prover) fails(f *formula) *formula {
 	if f.join == lone {
@@ -130,7 +135,7 @@ func (p *prover) search(state []set, must []*formula) bool {
 	for len(must) > 0 {
 		f := must[len(must)-1]
 		must = must[:len(must)-1]
-		if p.steps--; p.steps < 0 {
+		if p.steps -= f.cost(); p.steps < 0 {
 			return true
 		}
 		switch f.join {
@@ -216,7 +221,7 @@ func (p *prover) left(state []set, choice *formula) (left []*formula, decided bo
 
 // seen says whether the formula may be true in the state, as far as is seen at once, and whether it must be.
 func (p *prover) seen(state []set, f *formula) (may, must bool) {
-	p.steps--
+	p.steps -= f.cost()
 	if f.join == lone {
 		now := state[f.question.subject]
 		return now.meets(f.in), now.within(f.in)
@@ -224,10 +229,15 @@ func (p *prover) seen(state []set, f *formula) (may, must bool) {
 	may, must = f.join == all, f.join == all
 	for _, part := range f.parts {
 		m, c := p.seen(state, part)
-		if f.join == all {
-			may, must = may && m, must && c
-		} else {
-			may, must = may || m, must || c
+		switch {
+		case f.join == all && !m:
+			return false, false
+		case f.join == anyOf && c:
+			return true, true
+		case f.join == all:
+			must = must && c
+		default:
+			may = may || m
 		}
 	}
 	return may, must

@@ -319,6 +319,7 @@ func TestPhrase(t *testing.T) {
 		`did("won")>=1&&(did("lost")==0&&true)`: `did("won") >= 1 && did("lost") == 0 && true`,
 		`"x" in known || "hot" in known`:        ``,
 		`known("hot") || "hot" in known`:        `known("hot") || "hot" in known`,
+		`lead.hot == true == false`:             `(lead.hot == true) == false`,
 		`score - (fit - 1) > -2.5 * (1 + 1)`:    `score - (fit - 1) > -2.5 * (1 + 1)`,
 		`lead.country.lower() in ["a", 'b']`:    `lead.country.lower() in ["a", "b"]`,
 		`lead.country.matches(r"\d")`:           `lead.country.matches("\\d")`,

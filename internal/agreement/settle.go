@@ -16,6 +16,9 @@ func (p *prover) settle(f *formula) *formula {
 	}
 	q := f.question
 	s := p.subjects[q.subject]
+	if p.steps -= 1 + len(s.cells)/8; p.steps < 0 {
+		return truth(true) // nothing will be said
+	}
 	yes, unsure := newSet(len(s.cells)), newSet(len(s.cells))
 	for i, c := range s.cells {
 		switch holds, sure := q.answer(c); {
