@@ -18,7 +18,7 @@ import (
 const (
 	maxBytes  = 1 << 20
 	maxTokens = 60_000
-	maxKeys   = 6_500
+	maxKeys   = 10_000
 	// maxPeople is maxKeys of a roster: some three thousand reps. Nobody but the operator writes one.
 	maxPeople = 12_000
 	maxDepth  = 24

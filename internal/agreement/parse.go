@@ -108,6 +108,8 @@ func (b *builder) build(root *node) {
 	b.readDisputes(n.get("disputes"))
 	b.readRules(n)
 	b.checkTerms(n.get("terms"))
+	b.keep(n)
+	b.prove()
 }
 
 // readSummary reads what is for those who sign: it has to fit on half a page.
@@ -150,6 +152,25 @@ func (b *builder) pending(n *node, what string) {
 func (a *Agreement) Pending() []Fault {
 	fs := &faults{file: a.file, list: slices.Clone(a.pending)}
 	return a.joined.Place(fs.sorted())
+}
+
+// keep remembers where what is named in a section stands, for what shows only when all is read.
+func (b *builder) keep(n *node) {
+	at := func(section, name *node) {
+		if path := section.text + "." + name.text; b.a.places[path] == (place{}) {
+			b.a.places[path] = name.place
+		}
+	}
+	for _, section := range n.pairs {
+		for _, p := range section.value.pairs {
+			at(section.key, p.key)
+		}
+		for _, item := range section.value.items {
+			if name := item.get("name"); name != nil {
+				at(section.key, name)
+			}
+		}
+	}
 }
 
 // declare gathers the names that other sections may refer to, good and bad: a name that is refused where it is declared is
@@ -221,6 +242,7 @@ func (b *builder) condition(n *node, d dialect, barred map[string]string) *Condi
 	c, remarks := b.language.compile(d, n.text, barred)
 	b.language.left -= b.language.expanded
 	if len(remarks) == 0 {
+		c.place, c.path = n.place, n.path
 		return c
 	}
 	places, lines := b.doc.trace(n), lineStarts(n.text)

@@ -42,22 +42,22 @@ func (c *checkCommand) Run() error {
 		pending = a.Pending()
 		faults = append(faults, a.Stale(calendar.Date{Year: from.Year(), Month: from.Month(), Day: from.Day()})...)
 	}
+	var r *agreement.Roster
 	if c.Roster != "" {
 		people, err := os.ReadFile(c.Roster)
 		if err != nil {
 			return err
 		}
 		files = append(files, agreement.File{Name: c.Roster, Text: people})
-		r, unfit := agreement.ParseRoster(c.Roster, people)
-		if a != nil && r != nil {
+		var unfit []agreement.Fault
+		if r, unfit = agreement.ParseRoster(c.Roster, people); a != nil && r != nil {
 			unfit = append(unfit, a.CheckRoster(r)...)
 		}
-		if faults = append(faults, unfit...); len(faults) == 0 {
-			alone, err := a.Understaffed(r, from)
-			if err != nil {
-				return err
-			}
-			warnings = append(warnings, alone...)
+		faults = append(faults, unfit...)
+	}
+	if len(faults) == 0 {
+		if warnings, err = doubts(a, r, from); err != nil {
+			return err
 		}
 	}
 	hash := ""
@@ -77,6 +77,16 @@ func (c *checkCommand) Run() error {
 		return failed{1}
 	}
 	return err
+}
+
+// doubts are the warnings about files without faults; the roster may be nil.
+func doubts(a *agreement.Agreement, r *agreement.Roster, from time.Time) ([]agreement.Fault, error) {
+	out := a.Doubts(r)
+	if r == nil {
+		return out, nil
+	}
+	alone, err := a.Understaffed(r, from)
+	return append(out, alone...), err
 }
 
 // tell shows what was found to a person: warnings only when nothing worse is to be mended first.

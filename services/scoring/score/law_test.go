@@ -30,16 +30,25 @@ func ruled(tb interface{ Fatalf(string, ...any) }, rules string) *agreement.Agre
 	return a
 }
 
-// rules draws some on the lead and some on touches, many of which look at the same few things.
+// rules draws some on the lead and some on touches, many of which look at the same few things. Each can hold: what it joins by && looks at
+// different things, of which each line has the questions on one.
 func rules(t *rapid.T) string {
-	when := []string{
-		`lead.country == "DE"`, `lead.country == ""`, `lead.country in ["FR", "DE"]`, `lead.country != "FR"`, `lead.country.contains("D")`,
-		`lead.size >= 100`, `lead.size < 100`, `lead.size == 250`, `lead.customer`, `!lead.customer`, `known("size")`, `did("attempt") >= 1`,
-		`did("won") == 0`, `source == "web"`, `channel == "paid"`, `channel in ["organic", "paid"]`,
+	when := [][]string{
+		{`lead.country == "DE"`, `lead.country == ""`, `lead.country in ["FR", "DE"]`, `lead.country != "FR"`, `lead.country.contains("D")`},
+		{`lead.size >= 100`, `lead.size < 100`, `lead.size == 250`, `known("size")`},
+		{`lead.customer`, `!lead.customer`},
+		{`did("attempt") >= 1`},
+		{`did("won") == 0`},
+		{`source == "web"`},
+		{`channel == "paid"`, `channel in ["organic", "paid"]`},
 	}
-	on := []string{
-		`touch.kind == "form"`, `touch.kind in ["form", "visit"]`, `touch.kind.lower() == "form"`, `touch.kind.startsWith("v")`, `touch.source == "crm"`,
-		`touch.channel == "paid"`, `touch.size > 10`, `touch.country == "DE"`, `touch.customer`, `!touch.customer`,
+	on := [][]string{
+		{`touch.kind == "form"`, `touch.kind in ["form", "visit"]`, `touch.kind.lower() == "form"`, `touch.kind.startsWith("v")`},
+		{`touch.source == "crm"`},
+		{`touch.channel == "paid"`},
+		{`touch.size > 10`},
+		{`touch.country == "DE"`},
+		{`touch.customer`, `!touch.customer`},
 	}
 	var out strings.Builder
 	for i := range rapid.IntRange(1, 40).Draw(t, "rules") {
@@ -47,10 +56,19 @@ func rules(t *rapid.T) string {
 		if rapid.Bool().Draw(t, "on") {
 			key, from, more = "on", on, rapid.SampledFrom([]string{"", ", half_life: 7d", ", cap: 20", ", half_life: 30d, cap: 9.5"}).Draw(t, "more")
 		}
-		leaf := func() string { return rapid.SampledFrom(from).Draw(t, "leaf") }
-		condition := leaf()
+		looked := make([]bool, len(from))
+		leaf := func(joint string) string {
+			at := rapid.IntRange(0, len(from)-1).Draw(t, "what")
+			for joint == " && " && looked[at] {
+				at = (at + 1) % len(from)
+			}
+			looked[at] = true
+			return rapid.SampledFrom(from[at]).Draw(t, "leaf")
+		}
+		condition := leaf("")
 		for range rapid.IntRange(0, 3).Draw(t, "joints") {
-			condition = "(" + condition + ")" + rapid.SampledFrom([]string{" && ", " && ", " || "}).Draw(t, "joint") + leaf()
+			joint := rapid.SampledFrom([]string{" && ", " && ", " || "}).Draw(t, "joint")
+			condition = "(" + condition + ")" + joint + leaf(joint)
 		}
 		points := rapid.SampledFrom([]string{"5", "-3.25", "10.5"}).Draw(t, "points")
 		fmt.Fprintf(&out, "  - {name: r%d, points: %s, %s: '%s'%s}\n", i, points, key, condition, more)
