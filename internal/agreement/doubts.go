@@ -97,7 +97,7 @@ func (d *doubter) points(e ast.Expr, bounded limits) string {
 	for _, name := range []string{"score", "fit", "engagement"} {
 		asked := false
 		ast.PostOrderVisit(e, ast.NewExprVisitor(func(e ast.Expr) { asked = asked || ident(e) == name }))
-		if l := bounded[name]; asked {
+		if l := bounded[name]; asked && !(math.IsInf(l.least, -1) && math.IsInf(l.most, 1)) {
 			all = append(all, name+" "+l.span())
 		}
 	}
@@ -215,8 +215,8 @@ func (d *doubter) clocks() {
 
 // says whether the promise says all that another does: who keeps it has kept the other, and who breaks the other broke it.
 func (c Clock) says(o Clock) bool {
-	among := func(of ...[]string) func(string) bool {
-		return func(s string) bool { return !slices.Contains(slices.Concat(of...), s) }
+	subset := func(some, of []string) bool {
+		return !slices.ContainsFunc(some, func(s string) bool { return !slices.Contains(of, s) })
 	}
 	atOnce := o.MetBy
 	if o.Count == 1 {
@@ -224,8 +224,7 @@ func (c Clock) says(o Clock) bool {
 	}
 	return c.Calendar == o.Calendar && c.Breach == o.Breach && c.Within <= o.Within && c.Count >= o.Count &&
 		o.Channels <= c.Channels && o.Least <= c.Least && (o.Most == 0 || c.Most > 0 && c.Most <= o.Most) && (o.Remedies == "" || o.Remedies == c.Remedies) &&
-		(len(c.Grades) == 0 || len(o.Grades) > 0 && !slices.ContainsFunc(o.Grades, among(c.Grades))) &&
-		!slices.ContainsFunc(c.StopsOn, among(o.StopsOn)) && !slices.ContainsFunc(c.MetBy, among(atOnce))
+		(len(c.Grades) == 0 || len(o.Grades) > 0 && subset(o.Grades, c.Grades)) && subset(c.StopsOn, o.StopsOn) && subset(c.MetBy, atOnce)
 }
 
 func (d *doubter) warnings(path string, c Clock) {

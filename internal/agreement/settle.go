@@ -22,7 +22,7 @@ func (p *prover) settle(f *formula) *formula {
 	yes, unsure := newSet(len(s.cells)), newSet(len(s.cells))
 	for i, c := range s.cells {
 		switch holds, sure := q.answer(c); {
-		case strings.HasPrefix(s.name, "? ") && i == isError:
+		case s.fails && i == isError:
 		case !sure:
 			unsure.add(i)
 		case holds != q.denied:

@@ -167,6 +167,35 @@ func TestAllRulesGiveTheSame(t *testing.T) {
 	})
 }
 
+// What the agreement's check says of points and of conditions is so for every lead.
+func TestDoubtsAreTrue(t *testing.T) {
+	t.Parallel()
+	out := 0
+	rapid.Check(t, func(t *rapid.T) {
+		a := ruled(t, rules(t))
+		k := lead.Fold(score.NewTerms(a), lead.Knowledge{}, told(t)...)
+		card := score.Of(a, k, score.Position{Stage: "new", Cycle: 1}, start.AddDate(0, 0, rapid.IntRange(0, 100).Draw(t, "now")))
+		for _, d := range a.Doubts(nil) {
+			var rule int
+			switch _, err := fmt.Sscanf(d.Path, "scoring[%d].when", &rule); {
+			case d.Path == "stages[1].when":
+				if out++; score.Holds(a.Stages[1].When, &card.Lead) {
+					t.Fatalf("%v: a lead has %v", d, card.Lead.Score)
+				}
+			case d.Path == "grades[0].when":
+				if card.Lead.Grade == a.Grades[0].Name {
+					t.Fatalf("%v: a lead has %v", d, card.Lead.Score)
+				}
+			case err == nil && strings.HasSuffix(d.Message, "always holds") && !score.Holds(a.Scoring.Rules[rule].When, &card.Lead):
+				t.Fatalf("%v: not of %+v", d, card.Lead)
+			}
+		}
+	})
+	if out == 0 {
+		t.Error("every agreement that was drawn has points enough: the test needs some that have not")
+	}
+}
+
 // However many rules there are, few are asked: those that ask for what the lead has.
 func TestFewRulesAreAsked(t *testing.T) {
 	t.Parallel()
