@@ -130,8 +130,8 @@ func (j *joiner) include(r *reader, at *node, name string) []byte {
 		r.at(at, fmt.Sprintf("the file %s cannot be read: %s", quote(name), cause(err)), "its name is relative to the folder of the first file")
 		return nil
 	}
-	if j.sum += len(text); j.sum > maxBytes {
-		r.at(at, fmt.Sprintf("the files have more than %d bytes together", maxBytes), "is it the right file?")
+	if j.sum += len(text); j.sum > MaxBytes {
+		r.at(at, fmt.Sprintf("the files have more than %d bytes together", MaxBytes), "is it the right file?")
 		return nil
 	}
 	return j.add(full, text)
