@@ -260,7 +260,7 @@ func TestCanonical(t *testing.T) {
 
 func TestParties(t *testing.T) {
 	t.Parallel()
-	key := func(name string) string { return sealtest.Public(name) }
+	key := sealtest.Public
 	for parties, good := range map[string]bool{
 		`{marketing: M, sales: S}`:                                                                   true,
 		`{marketing: {name: Dana, role: VP Marketing}, sales: S}`:                                    true,

@@ -9,13 +9,14 @@ import (
 	"strings"
 	"time"
 
+	"github.com/schollz/progressbar/v3"
+	"golang.org/x/term"
+
 	"github.com/leadpact/leadpact/internal/agreement"
 	"github.com/leadpact/leadpact/internal/identity"
 	"github.com/leadpact/leadpact/services/leadpact/app"
 	"github.com/leadpact/leadpact/services/leadpact/check"
 	"github.com/leadpact/leadpact/services/leadpact/replay"
-	"github.com/schollz/progressbar/v3"
-	"golang.org/x/term"
 )
 
 type checkCommand struct {
