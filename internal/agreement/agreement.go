@@ -11,10 +11,18 @@ import (
 type Agreement struct {
 	Title   string
 	Version string
+	// Summary is for those who sign; at most half a page.
+	Summary string
 	Parties Parties
 	// Hash is the hex SHA-256 of Text, which is Canonical.
 	Hash string
 	Text []byte
+
+	Terms    []Term
+	Personas []Persona
+	ICP      *ICP // nil when nobody says who it is
+	Scope    Scope
+	Services []Service
 
 	Fields    []Field
 	Channels  []string
@@ -26,14 +34,30 @@ type Agreement struct {
 	Stages  []Stage
 	Handoff Handoff
 	Pools   []Pool
+	Caps    []Cap
 	Clocks  []Clock
+	Records []Record
 	// Rejections a rep may give a lead back with, by reason.
-	Rejections []Rejection
-	Volumes    []Volume
+	Rejections  []Rejection
+	Obligations []Obligation
+	Ladders     []Ladder
+
+	Assets       []Asset
+	Goals        []Goal
+	Meetings     []Meeting
+	Review       *Review
+	Disputes     *Disputes
+	Transparency *Transparency
+	Acknowledge  *Acknowledge
+	Baseline     Baseline
+	Proposals    []Proposal
 
 	// Where values stand in the text, for faults that show only together with a roster.
-	file   string
-	places map[string]place
+	file        string
+	places      map[string]place
+	definitions []definition
+	pending     []Fault
+	joined      Joined // when it was read from files
 }
 
 // Parties are the people who answer for the two sides.
@@ -67,6 +91,8 @@ type Field struct {
 	Type FieldType
 	// Precedence ranks sources for this field, best first; a source that is not listed ranks below all that are.
 	Precedence []string
+	// Ask is the question that asks a lead for it.
+	Ask string
 }
 
 // Format is how a source writes its bodies.
@@ -99,6 +125,8 @@ type Source struct {
 	Channel string
 	// History says that the source may send events in mode history.
 	History bool
+	// Witness says that its word on sales' work counts although it comes late.
+	Witness bool
 }
 
 // Verify is a source's proof. Secrets are references, "env:NAME" or "file:PATH", one or two for rotation.
@@ -134,7 +162,8 @@ type Mapping struct {
 
 // Scoring is how points are given.
 type Scoring struct {
-	Rules []Rule
+	Rules  []Rule
+	Groups []Group
 
 	places   map[string]int // by the rules' names
 	when, on index
@@ -151,6 +180,8 @@ type Rule struct {
 	HalfLife time.Duration
 	// Cap bounds an engagement rule's sum, by absolute value; zero means no bound.
 	Cap float64
+	// Group bounds it together with others; empty means none does.
+	Group string
 }
 
 // Grade sorts leads for promises; the first whose condition holds is the lead's.
@@ -168,6 +199,10 @@ type Stage struct {
 	Final bool
 	// Recycled marks the stage that a lead given back returns to; a newer outside touch begins the next cycle from it.
 	Recycled bool
+	// Owner answers for a lead that stands there: as the text says, or sales from the handoff on until the lead is given back.
+	Owner Side
+	// Next are the stages that may follow; empty means every later one.
+	Next []string
 }
 
 // Handoff is the point where marketing's lead becomes sales'.
@@ -178,6 +213,7 @@ type Handoff struct {
 	Routes []Route
 	// Unassigned is the promise on a lead that nobody was eligible for; it stops when somebody is, so StopsOn is empty.
 	Unassigned Clock
+	Needs      Needs
 }
 
 // Route sends leads to a pool.
@@ -191,6 +227,9 @@ type Pool struct {
 	Name string
 	// Teams whose members belong to it.
 	Teams []string
+	// Rotation is weighted or equal; empty means weighted.
+	Rotation string
+	Skills   []Skill
 }
 
 // Remedy is what happens on a breach.
@@ -205,6 +244,7 @@ const (
 // Clock is a promise: within Within of open time something has happened Count times.
 type Clock struct {
 	Name string
+	Says string
 	// Grades it holds for; empty means all.
 	Grades []string
 	// StopsOn are the activity kinds that count.
@@ -217,6 +257,12 @@ type Clock struct {
 	// Warn at these percentages of the promise, ascending.
 	Warn   []int
 	Breach Remedy
+	// Channels is on how many different ones the attempts must be made; 0 means any.
+	Channels int
+	// Least and Most bound the time between two attempts; 0 means any.
+	Least, Most time.Duration
+	// Remedies is the ladder that follows; empty means none.
+	Remedies string
 }
 
 // Rejection is one reason to give a lead back.
@@ -224,15 +270,6 @@ type Rejection struct {
 	Reason string
 	// Recycle sends the lead back to marketing; otherwise another rep gets it.
 	Recycle bool
-}
-
-// Volume is what marketing owes: so many leads at a stage per rep and month.
-type Volume struct {
-	Name   string
-	Stage  string
-	PerRep int
-	// Warn below this share of the pro-rata pace, 0..1.
-	Floor float64
 }
 
 // Lead is what a condition may look at. Missing fields read as "", 0 and false; Known tells them apart.

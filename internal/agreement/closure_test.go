@@ -18,7 +18,7 @@ func words(t interface{ Fatal(...any) }) *language {
 			{Name: "hot", Type: Flag}, {Name: "customer", Type: Flag},
 		},
 		channels: []string{"", "paid", "organic"}, sources: []string{"", "web", "crm"}, grades: []string{"A", "B"}, stages: []string{"lead", "mql"},
-	})
+	}, func(*Lead) string { return Unmatched })
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -53,6 +53,7 @@ type node struct {
 	text  string // of a scalar, as written: 1.10 stays 1.10
 	items []*node
 	pairs []pair
+	what  string // as faults call a mapping: "a clock"
 }
 
 // pair is one entry of a mapping; its key is a scalar.

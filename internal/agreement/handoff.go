@@ -3,20 +3,30 @@ package agreement
 import (
 	"fmt"
 	"slices"
+	"time"
 )
 
 func (b *builder) readPools(n *node) {
 	for _, p := range b.entries(n, "pools") {
-		const what = "a pool"
-		v := b.fields(p.value, what, "teams")
+		v := b.fields(p.value, &poolShape)
 		if v == nil {
 			continue
 		}
 		pool := Pool{Name: p.key.text}
 		seen := map[string]place{}
-		for _, item := range b.items(b.need(v, what, "teams")) {
+		for _, item := range b.items(b.need(v, "teams")) {
 			if team := b.name(item, seen); team != "" {
 				pool.Teams = append(pool.Teams, team)
+			}
+		}
+		if rotation := v.get("rotation"); rotation != nil {
+			b.pending(rotation, "rotations")
+			pool.Rotation = b.oneOf(rotation, "rotation", "weighted", "equal")
+		}
+		b.pending(v.get("skills"), "skills")
+		for _, item := range b.rows(v.get("skills"), "skills") {
+			if skill := b.fields(item, &skillShape); skill != nil {
+				pool.Skills = append(pool.Skills, Skill{When: b.condition(b.need(skill, "when"), b.language.lead, barredInRoutes), Name: b.name(b.need(skill, "skill"), map[string]place{})})
 			}
 		}
 		b.a.Pools = append(b.a.Pools, pool)
@@ -24,24 +34,23 @@ func (b *builder) readPools(n *node) {
 }
 
 func (b *builder) readHandoff(n *node) {
-	const what = "the handoff"
-	v := b.fields(n, what, "at", "routes", "unassigned")
+	v := b.fields(n, &handoffShape)
 	if v == nil {
 		return
 	}
-	at := b.need(v, what, "at")
+	at := b.need(v, "at")
 	b.a.Handoff.At = b.ref(at, "stage", b.words.stages)
 	for i, s := range b.a.Stages {
 		if s.Name == b.a.Handoff.At && s.Name != "" && (i == 0 || s.Final || s.Recycled) {
 			b.at(at, "the handoff cannot start at the first, a final or the recycled stage", "name the stage that makes a lead sales' own, as mql")
 		}
 	}
-	rows := b.rows(b.need(v, what, "routes"), "routes")
+	rows := b.rows(b.need(v, "routes"), "routes")
 	if r := v.get("routes"); r != nil && r.kind == list && len(rows) == 0 {
 		b.at(r, "the handoff needs a route", "write - pool: NAME")
 	}
 	for i, item := range rows {
-		row := b.fields(item, "a route", "when", "pool")
+		row := b.fields(item, &routeShape)
 		if row == nil {
 			continue
 		}
@@ -54,25 +63,25 @@ func (b *builder) readHandoff(n *node) {
 		}
 		b.a.Handoff.Routes = append(b.a.Handoff.Routes, Route{
 			When: b.condition(when, b.language.lead, barredInRoutes),
-			Pool: b.ref(b.need(row, "a route", "pool"), "pool", b.pools),
+			Pool: b.ref(b.need(row, "pool"), "pool", b.pools),
 		})
 	}
-	b.a.Handoff.Unassigned = b.readUnassigned(b.need(v, what, "unassigned"))
+	b.a.Handoff.Unassigned = b.readUnassigned(b.need(v, "unassigned"))
+	b.a.Handoff.Needs = b.readNeeds(v.get("needs"))
 }
 
 // Unassigned is the name of the clock on a lead that nobody was eligible for.
 const Unassigned = "unassigned"
 
 func (b *builder) readUnassigned(n *node) Clock {
-	const what = "the unassigned promise"
-	v := b.fields(n, what, "within", "calendar", "warn")
+	v := b.fields(n, &unassignedShape)
 	if v == nil {
 		return Clock{}
 	}
 	c := Clock{
 		Name: Unassigned, Count: 1, Breach: Notify,
-		Within:   b.duration(b.need(v, what, "within")),
-		Calendar: b.ref(b.need(v, what, "calendar"), "calendar", b.calendars),
+		Within:   b.duration(b.need(v, "within")),
+		Calendar: b.ref(b.need(v, "calendar"), "calendar", b.calendars),
 		Warn:     b.warn(v.get("warn")),
 	}
 	b.checkReach(v, c)
@@ -84,24 +93,25 @@ func (b *builder) readClocks(n *node) {
 	if n != nil && n.kind == list && len(rows) == 0 {
 		b.at(n, "an agreement without a clock promises nothing", "write what sales promises, and within what time")
 	}
-	seen := map[string]place{}
 	for _, item := range rows {
-		const what = "a clock"
-		v := b.fields(item, what, "name", "grades", "within", "calendar", "stops_on", "count", "met_by", "warn", "on_breach")
+		v := b.fields(item, &clockShape)
 		if v == nil {
 			continue
 		}
 		c := Clock{
-			Name:     b.name(b.need(v, what, "name"), seen),
+			Name:     b.name(b.need(v, "name"), b.promisedAt),
+			Says:     b.prose(v.get("says")),
 			Grades:   b.refs(v.get("grades"), "grade", b.words.grades),
-			StopsOn:  b.kinds(b.need(v, what, "stops_on")),
+			StopsOn:  b.kinds(b.need(v, "stops_on")),
 			Count:    b.count(v.get("count"), 1000),
 			MetBy:    b.kinds(v.get("met_by")),
-			Within:   b.duration(b.need(v, what, "within")),
-			Calendar: b.ref(b.need(v, what, "calendar"), "calendar", append(slices.Clone(b.calendars), RepHours)),
+			Within:   b.duration(b.need(v, "within")),
+			Calendar: b.ref(b.need(v, "calendar"), "calendar", append(slices.Clone(b.calendars), RepHours)),
 			Warn:     b.warn(v.get("warn")),
 			Breach:   Notify,
+			Remedies: b.ladder(v.get("remedies")),
 		}
+		b.readPersistence(v, &c)
 		if on := v.get("on_breach"); on != nil {
 			c.Breach = Remedy(b.oneOf(on, "remedy", string(Notify), string(Reassign)))
 		}
@@ -114,6 +124,29 @@ func (b *builder) readClocks(n *node) {
 		b.checkStops(v, c)
 		b.checkReach(v, c)
 		b.a.Clocks = append(b.a.Clocks, c)
+	}
+}
+
+// readPersistence reads how attempts are spread.
+func (b *builder) readPersistence(v *node, c *Clock) {
+	b.pending(v.get("remedies"), "ladders of remedies")
+	if channels := v.get("channels"); channels != nil {
+		b.pending(channels, "channels of attempts")
+		if c.Channels = b.count(channels, 100); c.Channels > c.Count {
+			b.at(channels, fmt.Sprintf("%d attempts cannot be made on %d channels", c.Count, c.Channels), "ask for more attempts, or fewer channels")
+		}
+	}
+	spacing := b.fields(v.get("spacing"), &spacingShape)
+	if spacing == nil {
+		return
+	}
+	b.pending(v.get("spacing"), "the spacing of attempts")
+	c.Least, c.Most = b.duration(spacing.get("least")), b.duration(spacing.get("most"))
+	switch {
+	case c.Most > 0 && c.Least > c.Most:
+		b.at(spacing, "the least time between two attempts is longer than the most", "")
+	case c.Within > 0 && time.Duration(c.Count-1) > c.Within/max(c.Least, 1):
+		b.at(spacing, fmt.Sprintf("%d attempts with %s between them do not go into %s", c.Count, spell(c.Least), spell(c.Within)), "ask for fewer, or promise more time")
 	}
 }
 
@@ -185,22 +218,5 @@ func (b *builder) readRejections(n *node) {
 			b.at(p.value, "there is no stage for a lead that goes back", "give one of the stages recycled: true")
 		}
 		b.a.Rejections = append(b.a.Rejections, Rejection{Reason: p.key.text, Recycle: then == "recycle"})
-	}
-}
-
-func (b *builder) readVolumes(n *node) {
-	seen := map[string]place{}
-	for _, item := range b.rows(n, "volumes") {
-		const what = "a volume"
-		v := b.fields(item, what, "name", "stage", "per_rep", "floor")
-		if v == nil {
-			continue
-		}
-		b.a.Volumes = append(b.a.Volumes, Volume{
-			Name:   b.name(b.need(v, what, "name"), seen),
-			Stage:  b.ref(b.need(v, what, "stage"), "stage", b.words.stages),
-			PerRep: b.count(b.need(v, what, "per_rep"), 1_000_000),
-			Floor:  float64(b.percent(v.get("floor"), 0, 100)) / 100,
-		})
 	}
 }

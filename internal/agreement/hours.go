@@ -54,15 +54,14 @@ func (r *reader) readCalendars(n *node) []calendar.Spec {
 }
 
 func (r *reader) readCalendar(p pair) (calendar.Spec, bool) {
-	const what = "a calendar"
 	before := len(r.list)
-	n := r.fields(p.value, what, "zone", "hours", "dates", "breaks", "holidays")
+	n := r.fields(p.value, &calendarShape)
 	if n == nil {
 		return calendar.Spec{}, false
 	}
 	spec := calendar.Spec{
 		Name:   p.key.text,
-		Zone:   r.zone(r.need(n, what, "zone")),
+		Zone:   r.zone(r.need(n, "zone")),
 		Weekly: r.readWeek(n.get("hours")),
 		Dates:  r.readDates(n.get("dates")),
 		Breaks: r.readDates(n.get("breaks")),

@@ -31,7 +31,7 @@ func Kinds() []string {
 }
 
 // leadWords are the variables of conditions on leads, besides the fields.
-var leadWords = []string{"score", "fit", "engagement", "stage", "grade", "channel", "source", "known", "did"}
+var leadWords = []string{"score", "fit", "engagement", "stage", "grade", "persona", "channel", "source", "known", "did", "is"}
 
 // dialect is what one sort of conditions may say.
 type dialect struct {
@@ -50,6 +50,7 @@ type vocabulary struct {
 	sources  []string
 	grades   []string
 	stages   []string
+	personas []string
 }
 
 func (v vocabulary) fieldNames() []string {
@@ -69,6 +70,19 @@ type language struct {
 	touch dialect
 	// left is how much text of conditions may still come; checking takes time.
 	left int
+	// terms are what is("…") may name, and expanded how much text those of the present condition stand for.
+	terms    map[string]*meaning
+	expanded int
+}
+
+// meaning is the condition that a term stands for.
+type meaning struct {
+	text string   // "" when no rule is bound to it
+	expr ast.Expr // parsed; nil before, and when it cannot be
+	size int      // of the text with the terms in it
+	// open says that it is being defined, and circular that it was met again meanwhile.
+	open, tried, circular bool
+	used                  bool
 }
 
 const (
@@ -80,21 +94,22 @@ const (
 	maxCost = 1_000_000
 )
 
-func newLanguage(words vocabulary) (*language, error) {
+// newLanguage takes the words that conditions may name, and who tells a lead's persona.
+func newLanguage(words vocabulary, persona func(*Lead) string) (*language, error) {
 	l := &language{words: words, types: map[string]FieldType{}, left: maxConditions}
 	for _, f := range words.fields {
 		l.types[f.Name] = f.Type
 	}
 	functions := []string{"lower", "contains", "startsWith", "endsWith", "matches"}
 	l.lead = dialect{
-		variables: leadVariables(words.fields), subject: "lead", members: words.fieldNames(),
+		variables: leadVariables(words.fields, persona), subject: "lead", members: words.fieldNames(),
 		words: slices.Concat(leadWords, []string{"lead"}, functions),
 	}
 	l.touch = dialect{
 		variables: touchVariables(words.fields), subject: "touch", members: append(words.fieldNames(), "kind", "source", "channel"),
 		words: append(functions, "touch"),
 	}
-	counters := cel.Macros(l.counter("did", "activity", Kinds()), l.counter("known", "field", words.fieldNames()))
+	counters := cel.Macros(l.counter("did", "activity", Kinds()), l.counter("known", "field", words.fieldNames()), cel.GlobalMacro("is", 1, l.term))
 	var err error
 	if l.lead.env, err = cel.NewCustomEnv(slices.Concat(base(), declarations(l.lead.variables), []cel.EnvOption{counters})...); err != nil {
 		return nil, fmt.Errorf("set up the conditions on leads: %w", err)
@@ -138,19 +153,65 @@ func hidden(function, word string) string { return "@" + function + "." + word }
 // and one that never happened counts 0.
 func (l *language) counter(function, what string, words []string) cel.Macro {
 	return cel.GlobalMacro(function, 1, func(m cel.MacroExprFactory, _ ast.Expr, args []ast.Expr) (ast.Expr, *cel.Error) {
-		arg := args[0]
-		word, ok := "", false
-		if arg.Kind() == ast.LiteralKind {
-			word, ok = arg.AsLiteral().Value().(string)
-		}
-		if !ok {
-			return nil, m.NewError(arg.ID(), fmt.Sprintf("%s takes the name of one %s in quotes", function, what)+hintMark+choose("", words))
-		}
-		if !slices.Contains(words, word) {
-			return nil, m.NewError(arg.ID(), fmt.Sprintf("no %s is named %s", what, quote(word))+hintMark+choose(word, words))
+		word, fault := named(m, args[0], function, what, words)
+		if fault != nil {
+			return nil, fault
 		}
 		return m.NewIdent(hidden(function, word)), nil
 	})
+}
+
+// named is the word in quotes that a function takes.
+func named(m cel.MacroExprFactory, arg ast.Expr, function, what string, words []string) (string, *cel.Error) {
+	word, ok := literal(arg)
+	if !ok {
+		return "", m.NewError(arg.ID(), fmt.Sprintf("%s takes the name of one %s in quotes", function, what)+hintMark+choose("", words))
+	}
+	if !slices.Contains(words, word) {
+		return "", m.NewError(arg.ID(), fmt.Sprintf("no %s is named %s", what, quote(word))+hintMark+choose(word, words))
+	}
+	return word, nil
+}
+
+// term puts the condition of a term in the place of is("term").
+func (l *language) term(m cel.MacroExprFactory, _ ast.Expr, args []ast.Expr) (ast.Expr, *cel.Error) {
+	name, fault := named(m, args[0], "is", "term", sortedKeys(l.terms))
+	if fault != nil {
+		return nil, fault
+	}
+	t := l.define(name)
+	t.used = true
+	switch {
+	case t.text == "":
+		return nil, m.NewError(args[0].ID(), fmt.Sprintf("no rule is bound to the term %s", quote(name))+hintMark+"give it when, stage, bant or checklist")
+	case t.open || t.circular:
+		t.circular = true
+		return nil, m.NewError(args[0].ID(), fmt.Sprintf("the term %s is defined by itself", quote(name))+hintMark+"say it without the term")
+	case t.expr == nil:
+		return m.NewLiteral(types.True), nil // its own fault is reported where it stands
+	}
+	if l.expanded += t.size; l.expanded > maxCondition {
+		return nil, m.NewError(args[0].ID(), fmt.Sprintf("the condition is too long with its terms: more than %d characters", maxCondition)+hintMark+"use fewer terms, or shorter ones")
+	}
+	return m.Copy(t.expr), nil
+}
+
+// define parses the condition of a term, once, and with it those of the terms that it names.
+func (l *language) define(name string) *meaning {
+	t := l.terms[name]
+	if t.tried || t.open || t.text == "" || len(t.text) > maxCondition {
+		return t
+	}
+	t.open = true
+	before := l.expanded
+	l.expanded = 0
+	parsed, issues := l.lead.env.Parse(t.text)
+	if t.size = len(t.text) + l.expanded; issues.Err() == nil && t.size <= maxCondition {
+		t.expr = parsed.NativeRep().Expr()
+	}
+	l.expanded = before
+	t.open, t.tried = false, true
+	return t
 }
 
 // wordsOf are the values that a variable can have, or nil when they are open.
@@ -164,6 +225,8 @@ func (l *language) wordsOf(variable string) (what string, words []string) {
 		return "source", l.words.sources
 	case "channel", "touch.channel":
 		return "channel", l.words.channels
+	case "persona":
+		return "persona", l.words.personas
 	case "known":
 		return "field", l.words.fieldNames()
 	}
@@ -199,6 +262,7 @@ func (d dialect) program(checked *cel.Ast) (cel.Program, error) {
 }
 
 func (l *language) check(d dialect, text string, barred map[string]string) (*cel.Ast, []remark) {
+	l.expanded = 0
 	parsed, issues := d.env.Parse(text)
 	if issues.Err() != nil {
 		return nil, l.explain(d, text, issues)

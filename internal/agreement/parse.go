@@ -5,7 +5,9 @@ import (
 	"encoding/hex"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/leadpact/leadpact/internal/calendar"
 )
@@ -38,25 +40,35 @@ type builder struct {
 	fieldNames []string
 	calendars  []string
 	pools      []string
+	groups     []string
+	ladders    []string
+	perLead    []string // the names of clocks and records
+	promises   []string // these and those of obligations
+	// promisedAt is where each of them stands: they share their names.
+	promisedAt              map[string]place
+	usedLadders, usedGroups map[string]bool
+	proses                  []*node
 	// reach is the most that can be promised on each calendar.
 	reach    map[string]time.Duration
 	language *language
 }
 
 func (b *builder) build(root *node) {
-	const what = "an agreement"
-	n := b.fields(root, what, "title", "version", "parties", "fields", "channels", "sources", "calendars",
-		"scoring", "grades", "stages", "handoff", "pools", "clocks", "rejections", "volumes")
+	n := b.fields(root, &agreementShape)
 	if n == nil {
 		return
 	}
-	b.a.Title = b.text(b.need(n, what, "title"))
-	b.a.Version = b.text(b.need(n, what, "version"))
-	b.readParties(b.need(n, what, "parties"))
+	b.a.Title = b.text(b.need(n, "title"))
+	b.a.Version = b.text(b.need(n, "version"))
+	b.readParties(b.need(n, "parties"))
+	if include := n.get("include"); include != nil {
+		b.at(include, "the files that this one includes are not read here", "give the file to leadpact by its name: it joins them")
+	}
+	b.readSummary(n.get("summary"))
 	b.declare(n)
 	b.readChannels(n.get("channels"))
 	b.readFields(n.get("fields"))
-	b.readSources(b.need(n, what, "sources"))
+	b.readSources(b.need(n, "sources"))
 	b.a.Calendars = b.readCalendars(n.get("calendars"))
 	b.reach = map[string]time.Duration{Always: reach(calendar.Spec{Always: true})}
 	for _, c := range b.a.Calendars {
@@ -65,18 +77,79 @@ func (b *builder) build(root *node) {
 
 	var err error
 	b.words.fields = b.a.Fields
-	if b.language, err = newLanguage(b.words); err != nil {
+	if b.language, err = newLanguage(b.words, func(l *Lead) string { name, _ := b.a.PersonaOf(l); return name }); err != nil {
 		b.at(n, err.Error(), "report this: it is a fault of leadpact")
 		return
 	}
+	b.declareTerms(n.get("terms"), n.get("icp"))
+	b.readICP(n.get("icp"))
+	b.readTerms(n.get("terms"))
+	b.readPersonas(n.get("personas"))
+	b.readGroups(n.get("groups"))
 	b.readScoring(n.get("scoring"))
+	b.checkGroups(n.get("groups"))
 	b.readGrades(n.get("grades"))
-	b.readStages(b.need(n, what, "stages"))
-	b.readPools(b.need(n, what, "pools"))
-	b.readHandoff(b.need(n, what, "handoff"))
-	b.readClocks(b.need(n, what, "clocks"))
+	b.readStages(b.need(n, "stages"))
+	b.readPools(b.need(n, "pools"))
+	b.readHandoff(b.need(n, "handoff"))
+	b.readClocks(b.need(n, "clocks"))
+	b.giveOwners()
+	b.readScope(n.get("scope"))
+	b.readRecords(n.get("records"))
 	b.readRejections(n.get("rejections"))
-	b.readVolumes(n.get("volumes"))
+	b.readObligations(n.get("obligations"))
+	b.readCaps(n.get("caps"))
+	b.readServices(n.get("services"))
+	b.readRemedies(n.get("remedies"))
+	b.readAssets(n.get("assets"))
+	b.readGoals(n.get("goals"))
+	b.readMeetings(n.get("meetings"))
+	b.readReview(n.get("review"))
+	b.readDisputes(n.get("disputes"))
+	b.readRules(n)
+	b.checkTerms(n.get("terms"))
+}
+
+// readSummary reads what is for those who sign: it has to fit on half a page.
+func (b *builder) readSummary(n *node) {
+	if n == nil {
+		return
+	}
+	switch {
+	case n.kind != scalar || strings.TrimSpace(n.text) == "":
+		b.at(n, "a text belongs here", "say in a few sentences what the two sides promise each other")
+	case utf8.RuneCountInString(n.text) > maxSummary:
+		b.at(n, fmt.Sprintf("the summary has %d characters; at most %d fit on half a page", utf8.RuneCountInString(n.text), maxSummary), "say less: the clauses say the rest")
+	default:
+		b.a.Summary = n.text
+		b.proses = append(b.proses, n)
+	}
+}
+
+// prose is a text in words, in which terms may stand.
+func (b *builder) prose(n *node) string {
+	text := b.text(n)
+	if text != "" {
+		b.proses = append(b.proses, n)
+	}
+	return text
+}
+
+// pending remembers that the text asks for something that no service does yet.
+func (b *builder) pending(n *node, what string) {
+	if n == nil || n.kind == null {
+		return
+	}
+	b.a.pending = append(b.a.pending, Fault{
+		File: b.file, Line: n.line, Column: n.column, Path: n.path, Message: notEnforced + ": " + what,
+		Hint: "it is signed, compared and shown with the rest, and nothing acts on it",
+	})
+}
+
+// Pending are the clauses that no service acts on yet, in the order of the text.
+func (a *Agreement) Pending() []Fault {
+	fs := &faults{file: a.file, list: slices.Clone(a.pending)}
+	return a.joined.Place(fs.sorted())
 }
 
 // declare gathers the names that other sections may refer to, good and bad: a name that is refused where it is declared is
@@ -89,6 +162,13 @@ func (b *builder) declare(n *node) {
 	b.words.sources = keysOf(n.get("sources"))
 	b.words.grades = namesOf(n.get("grades"))
 	b.words.stages = namesOf(n.get("stages"))
+	if b.words.personas = namesOf(n.get("personas")); len(b.words.personas) > 0 {
+		b.words.personas = append(b.words.personas, Unmatched)
+	}
+	b.perLead = append(namesOf(n.get("clocks")), namesOf(n.get("records"))...)
+	b.promises = append(slices.Clone(b.perLead), namesOf(n.get("obligations"))...)
+	b.ladders, b.groups = keysOf(n.get("remedies")), keysOf(n.get("groups"))
+	b.promisedAt, b.usedLadders, b.usedGroups = map[string]place{}, map[string]bool{}, map[string]bool{}
 	b.calendars = append(slices.DeleteFunc(keysOf(n.get("calendars")), func(c string) bool { return c == Always || c == RepHours }), Always)
 	b.pools = keysOf(n.get("pools"))
 }
@@ -139,6 +219,7 @@ func (b *builder) condition(n *node, d dialect, barred map[string]string) *Condi
 		return nil
 	}
 	c, remarks := b.language.compile(d, n.text, barred)
+	b.language.left -= b.language.expanded
 	if len(remarks) == 0 {
 		return c
 	}

@@ -79,8 +79,6 @@ clocks:
     on_breach: reassign
   - {name: any, within: 2w, calendar: always, stops_on: [accepted]}
 rejections: {no-fit: recycle, no-time: reassign}
-volumes:
-  - {name: mqls, stage: mql, per_rep: 100, floor: 90%}
 `
 
 func TestParse(t *testing.T) {
@@ -141,7 +139,10 @@ func TestParse(t *testing.T) {
 			{Name: "visit", Points: -2.5, HalfLife: 30 * 24 * time.Hour, Cap: 40},
 		}},
 		Grades: []agreement.Grade{{Name: "A"}, {Name: "B"}},
-		Stages: []agreement.Stage{{Name: "lead"}, {Name: "mql"}, {Name: "won", Final: true}, {Name: "lost", Final: true}, {Name: "recycled", Recycled: true}},
+		Stages: []agreement.Stage{
+			{Name: "lead", Owner: agreement.Marketing}, {Name: "mql", Owner: agreement.Sales}, {Name: "won", Final: true, Owner: agreement.Sales},
+			{Name: "lost", Final: true, Owner: agreement.Sales}, {Name: "recycled", Recycled: true, Owner: agreement.Marketing},
+		},
 		Handoff: agreement.Handoff{
 			At: "mql", Routes: []agreement.Route{{Pool: "big"}, {Pool: "all"}},
 			Unassigned: agreement.Clock{
@@ -157,7 +158,6 @@ func TestParse(t *testing.T) {
 			{Name: "any", Within: 14 * 24 * time.Hour, Calendar: "always", StopsOn: []string{"accepted"}, Count: 1, Breach: agreement.Notify},
 		},
 		Rejections: []agreement.Rejection{{Reason: "no-fit", Recycle: true}, {Reason: "no-time"}},
-		Volumes:    []agreement.Volume{{Name: "mqls", Stage: "mql", PerRep: 100, Floor: 0.9}},
 	}
 	if diff := cmp.Diff(want, got, cmpopts.IgnoreTypes(&agreement.Condition{}), cmpopts.IgnoreUnexported(agreement.Agreement{}, agreement.Scoring{})); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
@@ -189,10 +189,15 @@ const mark = "‸"
 // faulty replaces part of whole, reads it, and wants one fault at each mark with the given words.
 func faulty(t *testing.T, old, replacement string, want ...string) {
 	t.Helper()
-	if strings.Count(whole, old) != 1 {
-		t.Fatalf("%q stands %d times in the text, must be once", old, strings.Count(whole, old))
+	faultyIn(t, whole, old, replacement, want...)
+}
+
+func faultyIn(t *testing.T, text, old, replacement string, want ...string) {
+	t.Helper()
+	if strings.Count(text, old) != 1 {
+		t.Fatalf("%q stands %d times in the text, must be once", old, strings.Count(text, old))
 	}
-	marked := strings.Replace(whole, old, replacement, 1)
+	marked := strings.Replace(text, old, replacement, 1)
 	_, faults := agreement.Parse("a.yaml", []byte(strings.ReplaceAll(marked, mark, "")))
 	places := marks(marked)
 	if len(places) != len(want) {
@@ -301,8 +306,6 @@ func TestFaults(t *testing.T) {
 		"unknown remedy":        {"on_breach: reassign", "on_breach: ‸reasign", []string{`"reasign" is no remedy`}},
 		"reserved clock":        {"{name: any, within", "{name: ‸unassigned, within", nil},
 		"recycle to nowhere":    {"  - {name: recycled, recycled: true}\n", "", nil},
-		"volume of no stage":    {"stage: mql", "stage: ‸mqll", []string{`no stage is named "mqll"`}},
-		"volume as a share":     {"floor: 90%", "floor: ‸0.9", []string{"percentage"}},
 		"a list for a mapping":  {"parties: {marketing: Mara, sales: Theo}", "parties: ‸[Mara, Theo]", []string{"keys with values"}},
 		"anchor":                {"title: Leads", "title: ‸&a Leads", nil},
 		"two documents":         {"title: Leads", "title: x\n---\ntitle: Leads", nil},

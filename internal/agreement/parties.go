@@ -54,14 +54,14 @@ func parseKey(s string) (ed25519.PublicKey, bool) {
 }
 
 func (b *builder) readParties(n *node) {
-	v := b.fields(n, "parties", string(Marketing), string(Sales))
+	v := b.fields(n, &partiesShape)
 	if v == nil {
 		return
 	}
 	at := map[Side]*node{} // the keys
 	for _, side := range Sides() {
 		var p Party
-		if p, at[side] = b.readParty(b.need(v, "parties", string(side))); side == Marketing {
+		if p, at[side] = b.readParty(b.need(v, string(side))); side == Marketing {
 			b.a.Parties.Marketing = p
 		} else {
 			b.a.Parties.Sales = p
@@ -83,9 +83,8 @@ func (b *builder) readParty(n *node) (p Party, key *node) {
 		p.Name = b.text(n)
 		return p, nil
 	}
-	const what = "a party"
-	v := b.fields(n, what, "name", "role", "key")
-	p.Name = b.text(b.need(v, what, "name"))
+	v := b.fields(n, &partyShape)
+	p.Name = b.text(b.need(v, "name"))
 	p.Role = b.text(v.get("role"))
 	key = v.get("key")
 	if p.Key = b.text(key); p.Key != "" {
@@ -98,6 +97,6 @@ func (b *builder) readParty(n *node) (p Party, key *node) {
 }
 
 // say is a party in words.
-func (p Party) say(s Side) thing {
-	return thing{key: string(s), subject: "who answers for " + string(s), facts: []fact{{"", p.Name}, {"role", p.Role}, {"key", p.Key}}}
+func (p Party) say(s Side) Clause {
+	return Clause{Key: string(s), Subject: "who answers for " + string(s), Facts: []Fact{{"", p.Name}, {"role", p.Role}, {"key", p.Key}}}
 }

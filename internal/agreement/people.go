@@ -33,18 +33,17 @@ type rosterBuilder struct {
 }
 
 func (b *rosterBuilder) build(root *node) {
-	const what = "a roster"
-	n := b.fields(root, what, "zone", "teams", "reps", "calendars", "notices")
+	n := b.fields(root, &rosterShape)
 	if n == nil {
 		return
 	}
 	if zone := b.reader.zone(n.get("zone")); zone != "" {
 		b.zone, _ = calendar.LoadZone(zone) // it was found a moment ago
 	}
-	for _, p := range b.entries(b.need(n, what, "teams"), "teams") {
+	for _, p := range b.entries(b.need(n, "teams"), "teams") {
 		team := Team{Name: p.key.text}
 		if p.value.kind != null {
-			if v := b.fields(p.value, "a team", "manager"); v != nil {
+			if v := b.fields(p.value, &teamShape); v != nil {
 				team.Manager = b.text(v.get("manager"))
 			}
 		}
@@ -52,7 +51,7 @@ func (b *rosterBuilder) build(root *node) {
 	}
 	b.r.Calendars = b.readCalendars(n.get("calendars"))
 	b.readNotices(n.get("notices"))
-	b.readReps(b.need(n, what, "reps"), keysOf(n.get("teams")), keysOf(n.get("notices")))
+	b.readReps(b.need(n, "reps"), keysOf(n.get("teams")), keysOf(n.get("notices")))
 	for _, p := range n.pairs {
 		b.keep(p.key)
 	}
@@ -73,18 +72,18 @@ func (b *rosterBuilder) readReps(n *node, teams, notices []string) {
 		b.at(n, "the roster has no reps", "")
 	}
 	for _, p := range b.entries(n, "reps") {
-		const what = "a rep"
-		v := b.fields(p.value, what, "team", "weight", "capacity", "calendar", "absences", "notice")
+		v := b.fields(p.value, &repShape)
 		if v == nil {
 			continue
 		}
 		rep := Rep{
 			ID:       p.key.text,
-			Team:     b.ref(b.need(v, what, "team"), "team", teams),
+			Team:     b.ref(b.need(v, "team"), "team", teams),
 			Weight:   b.count(v.get("weight"), 1000),
-			Capacity: b.count(b.need(v, what, "capacity"), 100_000),
+			Capacity: b.count(b.need(v, "capacity"), 100_000),
 			Calendar: b.text(v.get("calendar")),
 			Notice:   b.ref(v.get("notice"), "notice", notices),
+			Skills:   b.skills(v.get("skills")),
 		}
 		switch rep.Calendar {
 		case Always:
@@ -104,14 +103,24 @@ func (b *rosterBuilder) readReps(n *node, teams, notices []string) {
 	}
 }
 
+func (b *rosterBuilder) skills(n *node) []string {
+	var out []string
+	seen := map[string]place{}
+	for _, item := range b.items(n) {
+		if skill := b.name(item, seen); skill != "" {
+			out = append(out, skill)
+		}
+	}
+	return out
+}
+
 func (b *rosterBuilder) readAbsence(n *node) (Absence, bool) {
-	const what = "an absence"
-	v := b.fields(n, what, "from", "to", "why")
+	v := b.fields(n, &absenceShape)
 	if v == nil {
 		return Absence{}, false
 	}
-	from, ok1 := b.moment(b.need(v, what, "from"), 0)
-	to, ok2 := b.moment(b.need(v, what, "to"), 1)
+	from, ok1 := b.moment(b.need(v, "from"), 0)
+	to, ok2 := b.moment(b.need(v, "to"), 1)
 	a := Absence{From: from, To: to, Why: b.text(v.get("why"))}
 	if ok1 && ok2 && !a.From.Before(a.To) {
 		b.at(v, "the absence ends before it begins", "")
@@ -161,31 +170,30 @@ func startOfDay(day calendar.Date, later int, zone *time.Location) time.Time {
 
 func (b *rosterBuilder) readNotices(n *node) {
 	for _, p := range b.entries(n, "notices") {
-		const what = "a notice"
-		v := b.fields(p.value, what, "url", "secret")
+		v := b.fields(p.value, &noticeShape)
 		if v == nil {
 			continue
 		}
-		e := Endpoint{Name: p.key.text, URL: b.address(b.need(v, what, "url"))}
-		if ref := b.need(v, what, "secret"); ref != nil {
+		e := Endpoint{Name: p.key.text, URL: b.address(b.need(v, "url"))}
+		if ref := b.need(v, "secret"); ref != nil {
 			e.Secret = b.secret(ref)
 		}
 		b.r.Notices = append(b.r.Notices, e)
 	}
 }
 
-func (b *rosterBuilder) address(n *node) string {
-	s := b.text(n)
+func (r *reader) address(n *node) string {
+	s := r.text(n)
 	if s == "" {
 		return ""
 	}
 	u, err := url.Parse(s)
 	if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" || strings.TrimSpace(s) != s {
-		b.at(n, "an address belongs here", "write it as https://host/path")
+		r.at(n, "an address belongs here", "write it as https://host/path")
 		return ""
 	}
 	if u.User != nil {
-		b.add(Fault{Line: n.line, Column: n.column, Path: n.path, Secret: true, Message: "the address carries a user or a password", Hint: "the signature proves who calls; remove it"})
+		r.add(Fault{Line: n.line, Column: n.column, Path: n.path, Secret: true, Message: "the address carries a user or a password", Hint: "the signature proves who calls; remove it"})
 		return ""
 	}
 	return s
@@ -216,6 +224,7 @@ func (a *Agreement) CheckRoster(r *Roster) []Fault {
 			at("reps", fmt.Sprintf("nobody works in the agreement's pool %q", pool.Name), "give a rep one of its teams: "+strings.Join(pool.Teams, ", "))
 		}
 	}
+	a.checkSkills(r, at)
 	var calendars []string
 	most := map[string]time.Duration{} // that can be promised on each
 	for _, c := range a.Calendars {
@@ -249,4 +258,18 @@ func (a *Agreement) CheckRoster(r *Roster) []Fault {
 		}
 	}
 	return fs.sorted()
+}
+
+// checkSkills finds skills that a pool asks for and nobody of it has.
+func (a *Agreement) checkSkills(r *Roster, at func(path, message, hint string)) {
+	for _, pool := range a.Pools {
+		for _, skill := range pool.Skills {
+			able := slices.ContainsFunc(r.Reps, func(rep Rep) bool {
+				return slices.Contains(pool.Teams, rep.Team) && slices.Contains(rep.Skills, skill.Name)
+			})
+			if !able {
+				at("reps", fmt.Sprintf("nobody in the agreement's pool %q has the skill %q, which it asks for", pool.Name, skill.Name), "give it to a rep: skills: ["+skill.Name+"]")
+			}
+		}
+	}
 }

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"time"
 	"unicode/utf8"
+
+	"github.com/leadpact/leadpact/internal/calendar"
 )
 
 // reader takes values out of the tree. A value that is absent (nil) or faulty reads as the zero value; its fault is already
@@ -21,14 +23,15 @@ type reader struct {
 // nameForm is what names look like: they become parts of addresses and labels of metrics.
 var nameForm = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_-]{0,62}$`)
 
-// fields checks that n is a mapping with no other keys than these and returns it; nil when it is no mapping.
-func (r *reader) fields(n *node, what string, keys ...string) *node {
-	if !r.isMapping(n, what) {
+// fields checks that n is a mapping with no other keys than those of the shape and returns it; nil when it is no mapping.
+func (r *reader) fields(n *node, s *shape) *node {
+	if !r.isMapping(n, s.what) {
 		return nil
 	}
+	n.what = s.what
 	for _, p := range n.pairs {
-		if !slices.Contains(keys, p.key.text) {
-			r.at(p.key, fmt.Sprintf("%s has no key %q", what, p.key.text), r.choose(p.key.text, keys))
+		if !slices.ContainsFunc(s.keys, func(m member) bool { return m.key == p.key.text }) {
+			r.at(p.key, fmt.Sprintf("%s has no key %q", s.what, p.key.text), r.choose(p.key.text, s.names()))
 		}
 	}
 	return n
@@ -46,7 +49,7 @@ func (r *reader) isMapping(n *node, what string) bool {
 }
 
 // need is the value of a key that must be there; nil and a fault when it is not.
-func (r *reader) need(n *node, what, key string) *node {
+func (r *reader) need(n *node, key string) *node {
 	if n == nil {
 		return nil
 	}
@@ -56,7 +59,7 @@ func (r *reader) need(n *node, what, key string) *node {
 		if v != nil {
 			at = v
 		}
-		r.at(at, fmt.Sprintf("%s needs %s", what, key), "")
+		r.at(at, fmt.Sprintf("%s needs %s", n.what, key), "")
 		return nil
 	}
 	return v
@@ -211,6 +214,41 @@ func (r *reader) count(n *node, most int) int {
 		return 1
 	}
 	return v
+}
+
+// amount is a number above 0 and at most a trillion; 0 when n is absent or faulty.
+func (r *reader) amount(n *node) float64 {
+	if n == nil {
+		return 0
+	}
+	f, err := strconv.ParseFloat(n.text, 64)
+	if n.kind != scalar || n.style != plain || err != nil || !(f > 0) || f > 1e12 {
+		r.at(n, "a number above 0 belongs here", "write it without separators: 120000")
+		return 0
+	}
+	return f
+}
+
+// day is a date; the zero Date when n is absent or faulty.
+func (r *reader) day(n *node) calendar.Date {
+	if n == nil {
+		return calendar.Date{}
+	}
+	day, _ := r.date(n, map[calendar.Date]place{})
+	return day
+}
+
+// timeOfDay is a time between 00:00 and 23:59; 00:00 when n is absent or faulty.
+func (r *reader) timeOfDay(n *node) calendar.Clock {
+	if n == nil {
+		return 0
+	}
+	at, err := calendar.ParseClock(n.text)
+	if n.kind != scalar || err != nil || time.Duration(at)*time.Second >= 24*time.Hour {
+		r.at(n, quote(n.text)+" is no time of day", "write it as 09:30")
+		return 0
+	}
+	return at
 }
 
 // percent reads 80 or 80%.

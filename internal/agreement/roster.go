@@ -42,6 +42,8 @@ type Rep struct {
 	Absences []Absence
 	// Notice is the endpoint's name that tells this rep; empty means every endpoint without reps of its own.
 	Notice string
+	// Skills are what pools may ask for: a language, a territory, a product.
+	Skills []string
 }
 
 // Absence is [From, To): no lead is handed to the rep in it.

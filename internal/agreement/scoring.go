@@ -17,9 +17,19 @@ var (
 	barredInGrades = map[string]string{
 		"grade": "a grade cannot look at the grade: it is being given",
 	}
+	barredInTraits = barredInTraitsAndICP()
 	barredInRoutes = deedsBarred("a route cannot look at what was done: it is chosen before sales has the lead" + hintMark +
 		"look at the score, the grade, the channel or a field")
 )
+
+// barredInTraitsAndICP leaves what is known of a lead: who it is does not change with what it did, or what was made of it.
+func barredInTraitsAndICP() map[string]string {
+	out := deedsBarred("who a lead is follows from what is known of it, not from what was done" + hintMark + "look at a field, the channel or the source")
+	for _, name := range []string{"score", "fit", "engagement", "stage", "grade", "persona"} {
+		out[name] = "who a lead is follows from what is known of it, not from the " + name + hintMark + "look at a field, the channel or the source"
+	}
+	return out
+}
 
 // deedsBarred bars did("…") with whatever kind.
 func deedsBarred(why string) map[string]string {
@@ -33,18 +43,21 @@ func deedsBarred(why string) map[string]string {
 func (b *builder) readScoring(n *node) {
 	seen := map[string]place{}
 	for _, item := range b.rows(n, "scoring") {
-		const what = "a scoring rule"
-		v := b.fields(item, what, "name", "points", "when", "on", "half_life", "cap")
+		v := b.fields(item, &ruleShape)
 		if v == nil {
 			continue
 		}
 		when, on := v.get("when"), v.get("on")
 		rule := Rule{
-			Name:     b.name(b.need(v, what, "name"), seen),
-			Points:   b.points(b.need(v, what, "points")),
+			Name:     b.name(b.need(v, "name"), seen),
+			Points:   b.points(b.need(v, "points")),
 			When:     b.condition(when, b.language.lead, barredInRules),
 			On:       b.condition(on, b.language.touch, nil),
 			HalfLife: b.duration(v.get("half_life")),
+			Group:    b.ref(v.get("group"), "group", b.groups),
+		}
+		if rule.Group != "" {
+			b.usedGroups[rule.Group] = true
 		}
 		if (when == nil) == (on == nil) {
 			b.at(v, "a scoring rule has either 'when' or 'on'", "'when' looks at what is known of the lead, 'on' at each touch")
@@ -101,8 +114,7 @@ func (b *builder) readGrades(n *node) {
 	seen := map[string]place{}
 	rows := b.rows(n, "grades")
 	for i, item := range rows {
-		const what = "a grade"
-		v := b.fields(item, what, "name", "when")
+		v := b.fields(item, &gradeShape)
 		if v == nil {
 			continue
 		}
@@ -110,7 +122,7 @@ func (b *builder) readGrades(n *node) {
 			b.at(v, "a grade without a condition holds always, so that no lead comes to the grades below", "put it last")
 		}
 		b.a.Grades = append(b.a.Grades, Grade{
-			Name: b.name(b.need(v, what, "name"), seen),
+			Name: b.name(b.need(v, "name"), seen),
 			When: b.condition(v.get("when"), b.language.lead, barredInGrades),
 		})
 	}
@@ -125,17 +137,20 @@ func (b *builder) readStages(n *node) {
 	}
 	recycled := ""
 	for i, item := range rows {
-		const what = "a stage"
-		v := b.fields(item, what, "name", "when", "final", "recycled")
+		v := b.fields(item, &stageShape)
 		if v == nil {
 			continue
 		}
 		s := Stage{
-			Name:     b.name(b.need(v, what, "name"), seen),
+			Name:     b.name(b.need(v, "name"), seen),
 			When:     b.condition(v.get("when"), b.language.lead, nil),
 			Final:    b.flag(v.get("final")),
 			Recycled: b.flag(v.get("recycled")),
+			Owner:    b.side(v.get("owner")),
+			Next:     b.refs(v.get("next"), "stage", b.words.stages),
 		}
+		b.pending(v.get("owner"), "owners of stages")
+		b.pending(v.get("next"), "ways from stage to stage")
 		when := v.get("when")
 		switch {
 		case i == 0 && (when != nil || s.Final || s.Recycled):
@@ -156,6 +171,59 @@ func (b *builder) readStages(n *node) {
 	}
 	if n != nil && len(b.list) == before {
 		b.checkEnds(n)
+		b.checkNext(n)
+	}
+}
+
+// checkNext refuses a way back, which only a lead that is given back goes, and a stage that no way leads to.
+func (b *builder) checkNext(n *node) {
+	at := func(name string) int {
+		return slices.IndexFunc(b.a.Stages, func(s Stage) bool { return s.Name == name })
+	}
+	reached := map[int]bool{0: true}
+	for i, s := range b.a.Stages {
+		if s.Recycled {
+			reached[i] = true
+		}
+		for j := range b.a.Stages {
+			if len(s.Next) == 0 && j > i && reached[i] && !s.Final {
+				reached[j] = true
+			}
+		}
+		for k, name := range s.Next {
+			j := at(name)
+			item := b.items(n.items[i].get("next"))[k]
+			switch {
+			case s.Final:
+				b.at(item, fmt.Sprintf("nothing follows the final stage %s", quote(s.Name)), "take it out")
+			case j <= i && !b.a.Stages[j].Recycled && !s.Recycled:
+				b.at(item, fmt.Sprintf("the stage %s does not come after %s", quote(name), quote(s.Name)), "a funnel goes on; a rejection leads to the recycled stage")
+			case reached[i]:
+				reached[j] = true
+			}
+		}
+	}
+	for i, s := range b.a.Stages {
+		if !reached[i] {
+			b.at(n.items[i], fmt.Sprintf("no way leads to the stage %s", quote(s.Name)), "name it in the next of a stage before it")
+		}
+	}
+}
+
+// giveOwners names who answers for a lead at every stage, where the text does not: sales from the handoff on, until the lead is given back.
+func (b *builder) giveOwners() {
+	owner := Marketing
+	for i, s := range b.a.Stages {
+		if s.Name == b.a.Handoff.At {
+			owner = Sales
+		}
+		switch {
+		case s.Owner != "":
+		case s.Recycled:
+			b.a.Stages[i].Owner = Marketing
+		default:
+			b.a.Stages[i].Owner = owner
+		}
 	}
 }
 

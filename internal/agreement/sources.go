@@ -40,9 +40,11 @@ func (b *builder) readFields(n *node) {
 		}
 		kind := p.value
 		if p.value.kind == mapping {
-			b.fields(p.value, "a field", "type", "precedence")
-			kind = b.need(p.value, "a field", "type")
+			b.fields(p.value, &fieldShape)
+			kind = b.need(p.value, "type")
 			f.Precedence = b.refs(p.value.get("precedence"), "source", b.words.sources)
+			b.pending(p.value.get("ask"), "questions")
+			f.Ask = b.text(p.value.get("ask"))
 		}
 		f.Type = FieldType(b.oneOf(kind, "type of a field", string(Text), string(Number), string(Flag)))
 		b.a.Fields = append(b.a.Fields, f)
@@ -58,19 +60,20 @@ func (b *builder) readSources(n *node) {
 		if slices.Contains(ownSources, p.key.text) {
 			b.at(p.key, quote(p.key.text)+" is the name of one of leadpact's own services", "choose another name")
 		}
-		const what = "a source"
-		v := b.fields(p.value, what, "format", "verify", "map", "channel", "history")
+		v := b.fields(p.value, &sourceShape)
 		if v == nil {
 			continue
 		}
 		s := Source{
 			Name:    p.key.text,
-			Format:  Format(b.oneOf(b.need(v, what, "format"), "format", string(JSON), string(StandardWebhooks))),
-			Verify:  b.readVerify(b.need(v, what, "verify")),
+			Format:  Format(b.oneOf(b.need(v, "format"), "format", string(JSON), string(StandardWebhooks))),
+			Verify:  b.readVerify(b.need(v, "verify")),
 			Map:     b.readMap(v.get("map")),
 			Channel: b.ref(v.get("channel"), "channel", b.words.channels),
 			History: b.flag(v.get("history")),
+			Witness: b.flag(v.get("witness")),
 		}
+		b.pending(v.get("witness"), "witnesses")
 		if s.History && s.Format == StandardWebhooks {
 			b.at(v.get("history"), "history comes in batches, and Standard Webhooks has none", "let a source with format json bring it")
 		}
@@ -80,14 +83,13 @@ func (b *builder) readSources(n *node) {
 
 // readVerify reads the one proof of a source: bearer: SECRET, standard-webhooks: SECRET, or hmac: with its secret and form.
 func (b *builder) readVerify(n *node) Verify {
-	const what = "verify"
 	before := len(b.list)
 	defer func() {
 		for i := before; i < len(b.list); i++ {
 			b.list[i].Secret = true // whatever is wrong here, a secret may stand in the line
 		}
 	}()
-	n = b.fields(n, what, string(HMAC), string(Bearer), string(StandardWebhook))
+	n = b.fields(n, &verifyShape)
 	if n == nil {
 		return Verify{}
 	}
@@ -106,8 +108,8 @@ func (b *builder) readVerify(n *node) Verify {
 		v.Secrets = b.secrets(value, n.pairs[0].key)
 		return v
 	}
-	b.fields(value, "hmac", "secret", "header", "encoding", "prefix", "algorithm")
-	v.Secrets = b.secrets(b.need(value, "hmac", "secret"), value)
+	b.fields(value, &hmacShape)
+	v.Secrets = b.secrets(b.need(value, "secret"), value)
 	if h := value.get("header"); h != nil {
 		if v.Header = b.text(h); v.Header != "" && !headerForm.MatchString(v.Header) {
 			b.at(h, quote(v.Header)+" is not the name of a header", "write it as X-Signature")
@@ -163,8 +165,7 @@ func (b *builder) readMap(n *node) Mapping {
 	if n == nil || n.kind == null {
 		return Mapping{}
 	}
-	if b.fields(n, "map", "events", "id", "kind", "occurred_at", "email", "external_id", "name", "phone", "channel",
-		"fields", "outcomes", "rep", "reason") == nil {
+	if b.fields(n, &mapShape) == nil {
 		return Mapping{}
 	}
 	m := Mapping{

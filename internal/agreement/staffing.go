@@ -54,7 +54,7 @@ func (a *Agreement) Understaffed(r *Roster, from time.Time) ([]Fault, error) {
 			}
 		}
 	}
-	return fs.sorted(), nil
+	return a.joined.Place(fs.sorted()), nil
 }
 
 func (a *Agreement) understaffed(pool Pool, c Clock, spec calendar.Spec, first calendar.Interval, due time.Time, count int) Fault {

@@ -23,13 +23,14 @@ type variable struct {
 }
 
 // leadVariables are what conditions on leads may name, by the names that CEL sees.
-func leadVariables(declared []Field) map[string]variable {
+func leadVariables(declared []Field, persona func(*Lead) string) map[string]variable {
 	out := map[string]variable{
 		"score":      {number: func(v view) float64 { return v.lead.Score }},
 		"fit":        {number: func(v view) float64 { return v.lead.Fit }},
 		"engagement": {number: func(v view) float64 { return v.lead.Engagement }},
 		"stage":      {text: func(v view) string { return v.lead.Stage }},
 		"grade":      {text: func(v view) string { return v.lead.Grade }},
+		"persona":    {text: func(v view) string { return persona(v.lead) }},
 		"channel":    {text: func(v view) string { return v.lead.Channel }},
 		"source":     {text: func(v view) string { return v.lead.Source }},
 		"known": {list: func(v view) []string {

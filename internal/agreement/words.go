@@ -3,6 +3,7 @@ package agreement
 import (
 	"fmt"
 	"maps"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -62,7 +63,7 @@ func share(of float64) string {
 	if of == 0 {
 		return ""
 	}
-	return strconv.FormatFloat(of*100, 'f', -1, 64) + " % of the pace"
+	return percentage(of) + " of the pace"
 }
 
 func yes(b bool) string {
@@ -70,6 +71,43 @@ func yes(b bool) string {
 		return "yes"
 	}
 	return ""
+}
+
+// number writes it with the thousands apart: "120,000".
+func number(n float64) string {
+	s := strconv.FormatFloat(n, 'f', -1, 64)
+	whole, rest, _ := strings.Cut(s, ".")
+	for i := len(whole) - 3; i > 0 && whole[i-1] != '-'; i -= 3 {
+		whole = whole[:i] + "," + whole[i:]
+	}
+	if rest != "" {
+		whole += "." + rest
+	}
+	return whole
+}
+
+// percentage is a share 0..1 in percent; nothing when it is 0.
+func percentage(of float64) string {
+	if of == 0 {
+		return ""
+	}
+	return strconv.FormatFloat(math.Round(of*1e6)/1e4, 'f', -1, 64) + " %"
+}
+
+// several is a number where more than none says something.
+func several(n int) string {
+	if n == 0 {
+		return ""
+	}
+	return strconv.Itoa(n)
+}
+
+// notYet marks words that no service acts on.
+func notYet(words string) string {
+	if words == "" {
+		return ""
+	}
+	return words + " (" + notEnforced + ")"
 }
 
 func quoted(s string) string {
@@ -90,7 +128,7 @@ func nonempty(of ...string) []string {
 	return slices.DeleteFunc(of, func(s string) bool { return s == "" })
 }
 
-func sortedKeys(m map[string]string) []string { return slices.Sorted(maps.Keys(m)) }
+func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
 
 // words is the condition as it stands in the text, on one line, without the spaces that say nothing; nothing when there is none.
 func (c *Condition) words() string {
@@ -137,15 +175,15 @@ func always(c *Condition) string {
 	return "all others"
 }
 
-func (a *Agreement) sayCalendars() section {
-	s := section{title: "Hours"}
+func (a *Agreement) sayCalendars() Section {
+	s := Section{Title: "Hours"}
 	for _, c := range a.Calendars {
-		t := thing{key: c.Name, subject: c.Name, facts: []fact{{"zone", c.Zone}}}
+		t := Clause{Key: c.Name, Subject: c.Name, Facts: []Fact{{"zone", c.Zone}}}
 		for day := time.Monday; day <= time.Saturday+1; day++ {
-			t.facts = append(t.facts, fact{(day % 7).String(), hours(c.Weekly[day%7])})
+			t.Facts = append(t.Facts, Fact{(day % 7).String(), hours(c.Weekly[day%7])})
 		}
-		t.facts = append(t.facts, fact{"holidays", dates(c.Holidays)}, fact{"other hours on", dated(c.Dates, "closed")}, fact{"breaks on", dated(c.Breaks, "none")})
-		s.things = append(s.things, t)
+		t.Facts = append(t.Facts, Fact{"holidays", dates(c.Holidays)}, Fact{"other hours on", dated(c.Dates, "closed")}, Fact{"breaks on", dated(c.Breaks, "none")})
+		s.Clauses = append(s.Clauses, t)
 	}
 	return s
 }

@@ -19,7 +19,7 @@ const (
 	// usual is Go's own percentage, most the largest that is set.
 	usual, most = 100, 1000
 	// roomy is how many bytes of memory the runtime may hold in any case before it gives back to the system what it does not use, and
-	// collects more often. Where more lives, it is twice of that.
+	// collects more often. Where more lives, it is half as much again.
 	roomy = 160 << 20
 	// look is how often it is decided again, and busy how many collections in that time are many.
 	look = time.Second
@@ -98,7 +98,7 @@ func (s *state) next(r reading) (rests bool) {
 
 // bound is how much memory the runtime may hold when that many bytes of the heap live: never so little that it would collect all the
 // time.
-func bound(live uint64) int64 { return int64(max(roomy, 2*live)) }
+func bound(live uint64) int64 { return int64(max(roomy, live+live/2)) }
 
 // percent is how much a heap of which that many bytes live may grow.
 func percent(live uint64) int {

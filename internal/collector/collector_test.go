@@ -15,7 +15,7 @@ func TestPercent(t *testing.T) {
 
 func TestBound(t *testing.T) {
 	t.Parallel()
-	for live, want := range map[uint64]int64{0: roomy, 80 << 20: roomy, 100 << 20: 200 << 20, 2 << 30: 4 << 30} {
+	for live, want := range map[uint64]int64{0: roomy, 80 << 20: roomy, 100 << 20: roomy, 200 << 20: 300 << 20, 2 << 30: 3 << 30} {
 		if got := bound(live); got != want {
 			t.Errorf("bound(%d MiB) = %d MiB, want %d", live>>20, got>>20, want>>20)
 		}

@@ -12,87 +12,10 @@ import (
 	"github.com/schollz/progressbar/v3"
 	"golang.org/x/term"
 
-	"github.com/leadpact/leadpact/internal/agreement"
 	"github.com/leadpact/leadpact/internal/identity"
 	"github.com/leadpact/leadpact/services/leadpact/app"
-	"github.com/leadpact/leadpact/services/leadpact/check"
 	"github.com/leadpact/leadpact/services/leadpact/replay"
 )
-
-type checkCommand struct {
-	File   string `arg:"" help:"Agreement."` // no path type: faults name it as it was given
-	Roster string `help:"Roster to check with it."`
-	JSON   bool   `name:"json" help:"Print the faults as JSON." xor:"form"`
-	SARIF  bool   `name:"sarif" help:"Print the faults as SARIF, for editors and code review." xor:"form"`
-	From   string `help:"Day (2026-11-30) from which on it is looked whether somebody works when a promise falls due; today unless given." placeholder:"DAY"`
-}
-
-// Run prints the faults and fails when there are any.
-func (c *checkCommand) Run() error {
-	text, err := os.ReadFile(c.File)
-	if err != nil {
-		return err
-	}
-	show := check.Writer{Colour: term.IsTerminal(int(os.Stdout.Fd())) && os.Getenv("NO_COLOR") == ""}
-	tell := show.Write
-	if c.JSON || c.SARIF {
-		tell = func(io.Writer, []byte, []agreement.Fault) error { return nil } // all at the end
-	}
-	from := time.Now()
-	if c.From != "" {
-		if from, err = time.Parse(time.DateOnly, c.From); err != nil {
-			return fmt.Errorf("--from %s: write a day as 2026-11-30", c.From)
-		}
-	}
-	a, all := agreement.Parse(c.File, text)
-	if err := tell(os.Stdout, text, all); err != nil {
-		return err
-	}
-	var warnings []agreement.Fault
-	if c.Roster != "" {
-		people, err := os.ReadFile(c.Roster)
-		if err != nil {
-			return err
-		}
-		r, faults := agreement.ParseRoster(c.Roster, people)
-		if a != nil && r != nil {
-			faults = append(faults, a.CheckRoster(r)...)
-		}
-		if err := tell(os.Stdout, people, faults); err != nil {
-			return err
-		}
-		all = append(all, faults...)
-		if len(all) == 0 {
-			if warnings, err = a.Understaffed(r, from); err != nil {
-				return err
-			}
-			show.Warnings = true
-			if !c.JSON && !c.SARIF {
-				if err := show.Write(os.Stdout, text, warnings); err != nil {
-					return err
-				}
-			}
-		}
-	}
-	hash := ""
-	if a != nil {
-		hash = a.Hash
-	}
-	switch report := check.NewReport(hash, all, warnings); {
-	case c.JSON:
-		err = report.JSON(os.Stdout)
-	case c.SARIF:
-		err = report.SARIF(os.Stdout, programVersion())
-	case len(all) == 0 && len(warnings) == 0:
-		_, err = fmt.Printf("%s: no faults; hash %s\n", c.File, hash)
-	case len(all) == 0:
-		_, err = fmt.Printf("\n%s: no faults, warnings above; hash %s\n", c.File, hash)
-	}
-	if err == nil && len(all) > 0 {
-		return failed{1}
-	}
-	return err
-}
 
 type tokenCommand struct {
 	Person string        `required:"" help:"Who it is for; a rep's id as the roster has it."`

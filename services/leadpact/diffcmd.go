@@ -25,21 +25,17 @@ type change struct {
 	Before  string   `json:"before,omitempty"`
 	After   string   `json:"after,omitempty"`
 	Teams   []string `json:"teams,omitempty"`
+	Pending bool     `json:"not_enforced_yet,omitempty"`
 }
 
 // Run tells the changes: it ends with 1 when there are any, and with 2 when one of the files cannot be used.
 func (c *diffCommand) Run() error {
 	var both [2]*agreement.Agreement
 	for i, name := range []string{c.Old, c.New} {
-		text, err := os.ReadFile(name)
+		a, err := readAgreement(name)
 		if err != nil {
-			fmt.Fprintln(os.Stderr, "leadpact:", err)
-			return failed{2}
-		}
-		a, faults := agreement.Parse(name, text)
-		if len(faults) > 0 {
-			if err := showFaults(text, faults); !errors.As(err, &failed{}) {
-				return err
+			if !errors.As(err, &failed{}) {
+				fmt.Fprintln(os.Stderr, "leadpact:", err)
 			}
 			return failed{2}
 		}

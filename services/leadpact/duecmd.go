@@ -4,10 +4,6 @@ import (
 	"encoding/json"
 	"os"
 
-	"golang.org/x/term"
-
-	"github.com/leadpact/leadpact/internal/agreement"
-	"github.com/leadpact/leadpact/services/leadpact/check"
 	"github.com/leadpact/leadpact/services/leadpact/due"
 )
 
@@ -22,25 +18,14 @@ type dueCommand struct {
 
 // Run answers.
 func (c *dueCommand) Run() error {
-	text, err := os.ReadFile(c.Agreement)
+	a, err := readAgreement(c.Agreement)
 	if err != nil {
 		return err
 	}
-	q := due.Question{Clock: c.Clock, Rep: c.Rep, At: c.At}
-	var faults []agreement.Fault
-	if q.Agreement, faults = agreement.Parse(c.Agreement, text); len(faults) > 0 {
-		return showFaults(text, faults)
-	}
+	q := due.Question{Agreement: a, Clock: c.Clock, Rep: c.Rep, At: c.At}
 	if c.Roster != "" {
-		people, err := os.ReadFile(c.Roster)
-		if err != nil {
+		if q.Roster, err = readRoster(c.Roster, a); err != nil {
 			return err
-		}
-		if q.Roster, faults = agreement.ParseRoster(c.Roster, people); len(faults) > 0 {
-			return showFaults(people, faults)
-		}
-		if faults = q.Agreement.CheckRoster(q.Roster); len(faults) > 0 {
-			return showFaults(people, faults)
 		}
 	}
 	answer, err := due.Ask(q)
@@ -53,13 +38,4 @@ func (c *dueCommand) Run() error {
 		return e.Encode(answer)
 	}
 	return answer.Write(os.Stdout)
-}
-
-// showFaults tells why a file cannot be used.
-func showFaults(text []byte, faults []agreement.Fault) error {
-	show := check.Writer{Colour: term.IsTerminal(int(os.Stderr.Fd())) && os.Getenv("NO_COLOR") == ""}
-	if err := show.Write(os.Stderr, text, faults); err != nil {
-		return err
-	}
-	return failed{1}
 }

@@ -21,11 +21,12 @@ var version = ""
 
 // program is every command.
 type program struct {
-	Serve serveCommand `cmd:"" help:"Run all roles, or some."`
-	Demo  demoCommand  `cmd:"" help:"Run everything here with simulated senders and reps, and watch it."`
-	Check checkCommand `cmd:"" help:"Find the faults of an agreement or a roster."`
-	Diff  diffCommand  `cmd:"" help:"Say what differs between two versions of the agreement, in the words of the contract."`
-	Due   dueCommand   `cmd:"" help:"Say when a promise falls due, and why."`
+	Serve  serveCommand  `cmd:"" help:"Run all roles, or some."`
+	Demo   demoCommand   `cmd:"" help:"Run everything here with simulated senders and reps, and watch it."`
+	Check  checkCommand  `cmd:"" help:"Find the faults of an agreement or a roster."`
+	Schema schemaCommand `cmd:"" help:"Print the JSON Schema of an agreement or a roster, for editors."`
+	Diff   diffCommand   `cmd:"" help:"Say what differs between two versions of the agreement, in the words of the contract."`
+	Due    dueCommand    `cmd:"" help:"Say when a promise falls due, and why."`
 
 	Keygen      keygenCommand      `cmd:"" help:"Make a key to sign agreements with."`
 	Sign        signCommand        `cmd:"" help:"Sign an agreement for marketing or for sales."`

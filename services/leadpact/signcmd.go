@@ -111,7 +111,7 @@ func (c *signCommand) Run() error {
 	}
 	seal, faults := agreement.ParseSeal(c.Out, text)
 	if len(faults) > 0 {
-		return showFaults(text, faults)
+		return showFaults([]agreement.File{{Name: c.Out, Text: text}}, faults)
 	}
 	seal = seal.With(g)
 	if err := identity.WriteFile(c.Out, seal.Text()); err != nil {
@@ -126,17 +126,4 @@ func (c *signCommand) Run() error {
 		fmt.Printf("both have signed: %s\n", c.Out)
 	}
 	return nil
-}
-
-// readAgreement is an agreement without faults; otherwise they are shown and the program ends with 1.
-func readAgreement(file string) (*agreement.Agreement, error) {
-	text, err := os.ReadFile(file)
-	if err != nil {
-		return nil, err
-	}
-	a, faults := agreement.Parse(file, text)
-	if len(faults) > 0 {
-		return nil, showFaults(text, faults)
-	}
-	return a, nil
 }

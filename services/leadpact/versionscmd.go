@@ -53,11 +53,11 @@ type activateCommand struct {
 
 // Run activates over gRPC.
 func (c *activateCommand) Run(ctx context.Context) error {
-	text, err := os.ReadFile(c.File)
+	a, err := readAgreement(c.File)
 	if err != nil {
 		return err
 	}
-	req := &leadpactv1.ActivateRequest{Text: text}
+	req := &leadpactv1.ActivateRequest{Text: a.Text}
 	beside := c.Signatures
 	if beside == "" {
 		beside = c.File + agreement.SealSuffix

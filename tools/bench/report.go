@@ -36,23 +36,23 @@ func (r *report) add(of row.Row, lines []row.Line, took time.Duration, err error
 
 // table is the report for a terminal.
 func (r *report) table() string {
-	rows := [][]string{{"row", "what", "ours", "ceiling", "measured", "goal", "holds"}}
+	rows := [][]string{{"row", "what", "ours", "ceiling", "measured", "spread", "goal", "holds"}}
 	for _, p := range r.Parts {
 		for _, l := range p.Lines {
-			ceiling, goal, holds := "", "", ""
+			ceiling, spread, goal, holds := "", "", "", ""
 			if l.Ceiling != nil {
 				ceiling = l.Ceiling.String()
 			}
-			if l.Goal != nil {
-				goal, holds = l.Goal.String(), "yes"
-				if !l.Holds {
-					holds = "NO"
-				}
+			if s := l.Spread; s != nil && l.Goal != nil {
+				spread = row.Figure{Value: s.Low}.String() + " to " + row.Figure{Value: s.High}.String()
 			}
-			rows = append(rows, []string{l.Row, l.What, l.Ours.String(), ceiling, l.Measured.String(), goal, holds})
+			if l.Goal != nil {
+				goal, holds = l.Goal.String(), l.Verdict()
+			}
+			rows = append(rows, []string{l.Row, l.What, l.Ours.String(), ceiling, l.Measured.String(), spread, goal, holds})
 		}
 		if p.Error != "" {
-			rows = append(rows, []string{p.Name, "failed: " + p.Error, "", "", "", "", "NO"})
+			rows = append(rows, []string{p.Name, "failed: " + p.Error, "", "", "", "", "", "NO"})
 		}
 	}
 	width := make([]int, len(rows[0]))

@@ -158,15 +158,18 @@ func (a *App) openCompliance(s store.Compliance) error {
 	a.workers = append(a.workers, runner{"ledger", svc.Run})
 	if a.cfg.Agreement != "" {
 		a.activate = func(ctx context.Context) error {
-			text, err := os.ReadFile(a.cfg.Agreement)
+			_, joined, faults, err := agreement.Load(a.cfg.Agreement, os.ReadFile)
 			if err != nil {
 				return fmt.Errorf("read the agreement: %w", err)
+			}
+			if len(faults) > 0 {
+				return &compliance.FaultsError{Faults: faults}
 			}
 			signatures, err := os.ReadFile(a.cfg.Agreement + agreement.SealSuffix)
 			if err != nil && !errors.Is(err, os.ErrNotExist) {
 				return fmt.Errorf("read the agreement's signatures: %w", err)
 			}
-			_, err = svc.ActivateText(ctx, compliance.Activation{Text: text, Signatures: signatures, Actor: commandLine, Trial: true})
+			_, err = svc.ActivateText(ctx, compliance.Activation{Text: joined.Text, Signatures: signatures, Actor: commandLine, Trial: true})
 			if errors.Is(err, compliance.ErrActivatedBefore) {
 				a.logger.Warn("the agreement in force stays", "reason", err)
 				return nil

@@ -3,8 +3,10 @@ package check
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode"
@@ -59,6 +61,35 @@ func (o Writer) Write(w io.Writer, text []byte, faults []agreement.Fault) error 
 	}
 	if _, err := w.Write(out.Bytes()); err != nil {
 		return fmt.Errorf("show %d faults: %w", len(faults), err)
+	}
+	return nil
+}
+
+// Files shows the faults of several files, each with its own text, in the order of the files.
+func (o Writer) Files(w io.Writer, files []agreement.File, faults []agreement.Fault) error {
+	shown := false
+	for _, f := range files {
+		var own []agreement.Fault
+		for _, fault := range faults {
+			if fault.File == f.Name {
+				own = append(own, fault)
+			}
+		}
+		if len(own) == 0 {
+			continue
+		}
+		if shown {
+			if _, err := io.WriteString(w, "\n"); err != nil {
+				return fmt.Errorf("show faults: %w", err)
+			}
+		}
+		shown = true
+		slices.SortStableFunc(own, func(a, b agreement.Fault) int {
+			return cmp.Or(cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column))
+		})
+		if err := o.Write(w, f.Text, own); err != nil {
+			return err
+		}
 	}
 	return nil
 }

@@ -12,14 +12,14 @@ import (
 
 // view is the report in the words and figures of the page.
 type view struct {
-	Look                template.CSS
-	Date, ISO           string
-	Machine             []fact
-	Quick               bool
-	Held, Short, Failed int
-	Verdict             string
-	Groups              []group
-	Sections            []section
+	Look                      template.CSS
+	Date, ISO                 string
+	Machine                   []fact
+	Quick                     bool
+	Held, Short, Open, Failed int
+	Verdict                   string
+	Groups                    []group
+	Sections                  []section
 }
 
 type fact struct{ Name, Value string }
@@ -69,6 +69,8 @@ func newView(r Report) view {
 				v.Held++
 			case "no":
 				v.Short++
+			case "open":
+				v.Open++
 			default:
 				continue
 			}
@@ -82,7 +84,7 @@ func newView(r Report) view {
 		}
 		v.Sections = append(v.Sections, s)
 	}
-	v.Verdict = verdict(v.Held, v.Short)
+	v.Verdict = verdict(v.Held, v.Short+v.Open)
 	if r.Quick {
 		v.Verdict = "A quick run" // what holds in it says nothing
 	}
@@ -99,7 +101,10 @@ func newCard(l row.Line) card {
 	}
 	if l.Goal != nil {
 		c.Goal, c.Class, c.Sign, c.Verdict = goal(*l.Goal), "no", "✗", "falls short"
-		if l.Holds {
+		switch {
+		case l.Open:
+			c.Class, c.Sign, c.Verdict = "open", "~", "too close to tell"
+		case l.Holds:
 			c.Class, c.Sign, c.Verdict = "yes", "✓", "holds"
 		}
 	}

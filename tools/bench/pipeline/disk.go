@@ -62,7 +62,7 @@ func disk(ctx context.Context, e *row.Env) ([]row.Line, error) {
 		if err != nil {
 			return lines, fmt.Errorf("%s: %w", engine, err)
 		}
-		each := row.Alone(engine+": fsyncs a lead through scoring and handoff, all handed off", row.Figure{Value: row.Median(calls)}, row.AtMost(0.02, ""))
+		each := row.Alone(engine+": fsyncs a lead through scoring and handoff, all handed off", row.Figure{Value: row.Median(calls)}, row.AtMost(0.02, "")).Within(calls)
 		each.Note = "fsync, fdatasync and O_SYNC writes of the event log, of both stores and of PostgreSQL, counted by strace"
 		lines = append(lines, each, row.Against(engine+": the same with 2 ms added to each, over without", "/s", pairs, row.AtLeast(0.6, "×")))
 	}

@@ -18,7 +18,7 @@ type size struct {
 
 // growth measures how throughput holds while one thing grows: every size has stores of its own, and they are measured in turns.
 func growth(ctx context.Context, e *row.Env, engine, what string, sizes []size) (row.Line, error) {
-	rounds, count := row.Of(e, 9, 1), row.Of(e, 6_000, 1_500)
+	rounds, count := row.Of(e, 5, 1), row.Of(e, 6_000, 1_500)
 	rigs := make([]*rig, len(sizes))
 	defer func() {
 		for _, r := range rigs {
@@ -94,7 +94,7 @@ func growthOfRules(ctx context.Context, e *row.Env) ([]row.Line, error) {
 }
 
 func both(ctx context.Context, e *row.Env, what string, sizes []size) ([]row.Line, error) {
-	e.Plan(2 * len(sizes) * (1 + row.Of(e, 9, 1)))
+	e.Plan(2 * len(sizes) * (1 + row.Of(e, 5, 1)))
 	var lines []row.Line
 	for _, engine := range []string{Postgres, SQLite} {
 		line, err := growth(ctx, e, engine, what, sizes)

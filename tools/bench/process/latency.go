@@ -174,11 +174,13 @@ func (t *trial) lines(rate, seconds int) []row.Line {
 	answers := between(t.due, t.answered, from, len(t.due))
 	late := between(t.due, t.sent, from, len(t.due))
 	half, tail := row.Serie{Name: "p50"}, row.Serie{Name: "p99"}
+	var halves, tails []float64
 	for s := range seconds {
 		at := from + s*rate
 		second := between(t.due, t.assigned, at, at+rate)
-		half.Points = append(half.Points, row.Point{X: float64(s + 1), Y: row.Quantile(second, 0.5)})
-		tail.Points = append(tail.Points, row.Point{X: float64(s + 1), Y: row.Quantile(second, 0.99)})
+		halves, tails = append(halves, row.Quantile(second, 0.5)), append(tails, row.Quantile(second, 0.99))
+		half.Points = append(half.Points, row.Point{X: float64(s + 1), Y: halves[s]})
+		tail.Points = append(tail.Points, row.Point{X: float64(s + 1), Y: tails[s]})
 	}
 	what := fmt.Sprintf("webhook to committed assignment, %s a second, ", thousands(int64(rate)))
 	ms := func(values []float64, q float64) row.Figure {
@@ -190,6 +192,7 @@ func (t *trial) lines(rate, seconds int) []row.Line {
 	if refused := t.refused.Load(); refused > 0 {
 		p50.Note += fmt.Sprintf(" The door was too slow %d times, answered 503, and was sent the webhook again after the time it asked for.", refused)
 	}
+	p50, p99 = p50.Within(halves), p99.Within(tails)
 	p99.Curve = &row.Curve{X: "second of the run", Y: "ms, of the webhooks sent in that second", Series: []row.Serie{half, tail}}
 	worst := row.Alone(what+"the longest", ms(all, 1), nil)
 	worst.Note = fmt.Sprintf("p99.9 %s.", ms(all, 0.999))

@@ -29,12 +29,22 @@ type Line struct {
 	// Goal is nil for a line that only informs.
 	Goal  *Goal `json:"goal,omitempty"`
 	Holds bool  `json:"holds"`
+	// Spread is where Measured lies with nine chances in ten, as its single measurements say; nil where there was one only. Open says
+	// that the bound lies within: another run may say otherwise.
+	Spread *Spread `json:"spread,omitempty"`
+	Open   bool    `json:"open,omitempty"`
 	// Pairs are the single measurements behind medians, ours and ceiling in turns.
 	Pairs []Pair `json:"pairs,omitempty"`
 	// Curve shows how the figure grows.
 	Curve *Curve `json:"curve,omitempty"`
 	// Note is what a reader must know to read the figures.
 	Note string `json:"note,omitempty"`
+}
+
+// Spread is a range of Measured, in its unit.
+type Spread struct {
+	Low  float64 `json:"low"`
+	High float64 `json:"high"`
 }
 
 // Figure is a number with its unit: "/s", "ms", "µs", "MB", "B", "×", or none.
@@ -101,7 +111,47 @@ func Against(what, unit string, pairs []Pair, goal *Goal) Line {
 		Measured: Figure{Median(ratios), "×"}, Goal: goal, Pairs: pairs,
 	}
 	l.Holds = goal == nil || goal.Met(l.Measured.Value)
+	return l.Within(ratios)
+}
+
+// Within gives the line the spread of the median of its single measurements.
+func (l Line) Within(measured []float64) Line {
+	if len(measured) < 3 {
+		return l
+	}
+	s := spread(measured)
+	l.Spread = &s
+	l.Open = l.Goal != nil && (l.Goal.Met(s.Low) != l.Goal.Met(s.High) || l.Goal.Met(s.Low) != l.Holds)
 	return l
+}
+
+// Verdict is yes, NO or open; empty without a goal.
+func (l Line) Verdict() string {
+	switch {
+	case l.Goal == nil:
+		return ""
+	case l.Open:
+		return "open"
+	case l.Holds:
+		return "yes"
+	}
+	return "NO"
+}
+
+// spread is the narrowest pair of order statistics, as many from either end, between which the median lies with nine chances in ten; of
+// few values it is all of them. It asks nothing of how they are distributed.
+func spread(values []float64) Spread {
+	sorted := slices.Sorted(slices.Values(values))
+	n := len(sorted)
+	cut, outside, ways := 0, 0.0, 1.0
+	for k := 0; k < n/2; k++ {
+		outside += 2 * ways / math.Pow(2, float64(n))
+		if outside > 0.1 {
+			break
+		}
+		cut, ways = k, ways*float64(n-k)/float64(k+1)
+	}
+	return Spread{sorted[cut], sorted[n-1-cut]}
 }
 
 // Alone makes the line of a figure that has a bound of its own, or none.
