@@ -93,11 +93,10 @@ func (s *Service) ActivateText(ctx context.Context, x Activation) (store.Agreeme
 		return none, fmt.Errorf("activate the agreement: %w", err)
 	}
 	s.cfg.Kick()
-	what := "agreement activated"
+	s.cfg.Logger.InfoContext(ctx, "agreement activated", "audit", true, "hash", row.Hash, "active_from", row.ActiveFrom, "actor", x.Actor)
 	if len(row.Signatures) == 0 {
-		what += " unsigned: it names no keys"
+		s.cfg.Logger.InfoContext(ctx, "the agreement is unsigned: it names no keys", "hash", row.Hash)
 	}
-	s.cfg.Logger.InfoContext(ctx, what, "audit", true, "hash", row.Hash, "active_from", row.ActiveFrom, "actor", x.Actor)
 	return row, nil
 }
 

@@ -13,7 +13,8 @@ import (
 
 func (c *compliance) Acknowledge(ctx context.Context, a store.Acknowledgement) (time.Time, error) {
 	return one(ctx, c.pool, "acknowledge a version", func(row pgx.CollectableRow) (at time.Time, err error) {
-		return at, row.Scan(instant{&at})
+		err = row.Scan(instant{&at})
+		return at, err
 	}, `
 		INSERT INTO acknowledgements (hash, person, at) VALUES ($1, $2, $3)
 		ON CONFLICT (hash, person) DO UPDATE SET at = acknowledgements.at RETURNING at`, a.Hash, a.Person, micros(a.At))

@@ -142,7 +142,7 @@ func TestSecondVersionUnderLoad(t *testing.T) {
 		accepted.WriteString("website\t" + id + "\n")
 	}
 	err = verify.Run(t.Context(), verify.Options{
-		Stores: stores, Accepted: strings.NewReader(accepted.String()), Doors: []string{s.HTTPAddr()}, Patience: time.Minute, Out: &out,
+		Stores: stores, Accepted: strings.NewReader(accepted.String()), Doors: []string{s.HTTPAddr()}, Patience: 30 * time.Second, Out: &out,
 	})
 	if err != nil {
 		t.Fatalf("%v\n%s", err, out.String())
