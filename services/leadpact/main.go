@@ -27,6 +27,7 @@ type program struct {
 	Schema   schemaCommand   `cmd:"" help:"Print the JSON Schema of an agreement or a roster, for editors."`
 	Diff     diffCommand     `cmd:"" help:"Say what differs between two versions of the agreement, in the words of the contract."`
 	Due      dueCommand      `cmd:"" help:"Say when a promise falls due, and why."`
+	Try      tryCommand      `cmd:"" help:"Show what would become of one lead, why, and what would have decided otherwise. Nothing is written."`
 	Activate activateCommand `cmd:"" help:"Make a version of the agreement the one in force."`
 	Token    tokenCommand    `cmd:"" help:"Make a token for a person and add it to a token file."`
 	Replay   replayCommand   `cmd:"" help:"Send recorded leads and outcomes through the webhook door as history."`
