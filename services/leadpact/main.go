@@ -23,6 +23,7 @@ var version = ""
 type program struct {
 	Serve    serveCommand    `cmd:"" help:"Run all roles, or some."`
 	Demo     demoCommand     `cmd:"" help:"Run everything here with simulated senders and reps, and watch it."`
+	Init     initCommand     `cmd:"" help:"Write a first agreement and its roster: five questions, or flags."`
 	Check    checkCommand    `cmd:"" help:"Find the faults of an agreement or a roster."`
 	Schema   schemaCommand   `cmd:"" help:"Print the JSON Schema of an agreement or a roster, for editors."`
 	Diff     diffCommand     `cmd:"" help:"Say what differs between two versions of the agreement, in the words of the contract."`
