@@ -2,6 +2,7 @@ package agreement_test
 
 import (
 	"fmt"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -149,7 +150,10 @@ func TestNoFalseAlarm(t *testing.T) {
 		t.Fatalf("find the examples: %v, %v", files, err)
 	}
 	for _, file := range append(files, "../../services/leadpact/demo/agreement.yaml") {
-		a, faults := agreement.Parse(file, read(t, file))
+		a, _, faults, err := agreement.Load(file, os.ReadFile)
+		if err != nil {
+			t.Fatal(err)
+		}
 		r, more := agreement.ParseRoster("roster.yaml", read(t, filepath.Join(filepath.Dir(file), "roster.yaml")))
 		if a == nil || r == nil {
 			t.Fatal(faults, more)

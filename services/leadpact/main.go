@@ -23,10 +23,12 @@ var version = ""
 type program struct {
 	Serve  serveCommand  `cmd:"" help:"Run all roles, or some."`
 	Demo   demoCommand   `cmd:"" help:"Run everything here with simulated senders and reps, and watch it."`
+	Init   initCommand   `cmd:"" help:"Write a first agreement and its roster: five questions, or flags."`
 	Check  checkCommand  `cmd:"" help:"Find the faults of an agreement or a roster."`
 	Schema schemaCommand `cmd:"" help:"Print the JSON Schema of an agreement or a roster, for editors."`
 	Diff   diffCommand   `cmd:"" help:"Say what differs between two versions of the agreement, in the words of the contract."`
 	Due    dueCommand    `cmd:"" help:"Say when a promise falls due, and why."`
+	Try    tryCommand    `cmd:"" help:"Show what would become of one lead, why, and what would have decided otherwise. Nothing is written."`
 
 	Keygen      keygenCommand      `cmd:"" help:"Make a key to sign agreements with."`
 	Sign        signCommand        `cmd:"" help:"Sign an agreement for marketing or for sales."`
