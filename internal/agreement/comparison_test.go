@@ -55,7 +55,7 @@ clocks: [{name: call, within: 1h, calendar: always, stops_on: [attempt]}]
 			}
 			got = append(got, fmt.Sprintf("%s %s %v", strings.Join(names, " "), c.Operator, c.Literals))
 		}
-		if want := append(test.want, "lead.employees > [1000]"); !slices.Equal(got, want) {
+		if want := slices.Concat(test.want, []string{"lead.employees > [1000]"}); !slices.Equal(got, want) {
 			t.Errorf("%s:\n\tgot  %q\n\twant %q", test.when, got, want)
 		}
 	}

@@ -43,7 +43,8 @@ func (c *initCommand) Run() error {
 		if !term.IsTerminal(int(os.Stdin.Fd())) {
 			return fmt.Errorf("give %s, or run it at a terminal, where it asks", strings.Join(missing, ", "))
 		}
-		if err := a.Ask(os.Stdin, os.Stdout, now); err != nil {
+		var err error
+		if a, err = a.Ask(os.Stdin, os.Stdout, now); err != nil {
 			return err
 		}
 	}
@@ -60,8 +61,8 @@ func (c *initCommand) Run() error {
 	if err := create(files[1], drafted.Roster); err != nil {
 		return errors.Join(err, os.Remove(files[0])) // it was made a moment ago
 	}
-	_, err = fmt.Printf("%s\n%s\nare written. What comes next:\n  leadpact check %[1]s --roster %[2]s\n  leadpact schema > schema.json    # editors complete the file with it\n"+
-		"  leadpact serve --agreement %[1]s --roster %[2]s --data data\n", files[0], files[1])
+	_, err = fmt.Printf("\nWritten:\n  %s\n  %s\nWhat comes next:\n  leadpact check %[1]s --roster %[2]s\n  export %[3]s=…    # the secret that you share with whoever sends\n"+
+		"  leadpact serve --agreement %[1]s --roster %[2]s --data data\n", files[0], files[1], strings.TrimPrefix(drafted.Secret, "env:"))
 	return err
 }
 

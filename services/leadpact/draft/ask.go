@@ -56,15 +56,15 @@ func Reps(s string) []string {
 	return strings.FieldsFunc(s, func(r rune) bool { return r == ',' || r == ' ' || r == ';' })
 }
 
-// Ask asks for the answers that are missing, as a person at a terminal is asked: again when one does not do. The error is that of the
-// terminal, or says that the answers ended.
-func (a *Answers) Ask(in io.Reader, out io.Writer, now time.Time) error {
+// Ask returns the answers with those that were missing, asked for as a person at a terminal is asked: again when one does not do. The error
+// is that of the terminal, or says that the answers ended.
+func (a Answers) Ask(in io.Reader, out io.Writer, now time.Time) (Answers, error) {
 	lines := bufio.NewScanner(in)
 	reps := strings.Join(a.Reps, ", ")
 	for i, q := range questions(&reps) {
 		said := false
 		for _, p := range q.parts {
-			value := p.of(a)
+			value := p.of(&a)
 			if *value != "" {
 				continue
 			}
@@ -73,12 +73,12 @@ func (a *Answers) Ask(in io.Reader, out io.Writer, now time.Time) error {
 				fmt.Fprintf(out, "\n%d  %s\n", i+1, q.asks)
 			}
 			if err := p.ask(lines, out, value, now); err != nil {
-				return err
+				return Answers{}, err
 			}
 		}
 	}
 	a.Reps = Reps(reps)
-	return nil
+	return a, nil
 }
 
 func (p part) ask(lines *bufio.Scanner, out io.Writer, value *string, now time.Time) error {

@@ -105,7 +105,7 @@ func (q Question) suggestions(s *story) []Change {
 	out := q.fieldChanges(s, l)
 	out = append(out, q.touchChanges()...)
 	out = append(out, q.originChanges(s, l)...)
-	return append(out, q.deedChanges(s, l)...)
+	return append(out, q.deedChanges(l)...)
 }
 
 // conditions are all on leads, and the rules' on touches.
@@ -289,7 +289,7 @@ func (q Question) originChanges(s *story, l literals) []Change {
 }
 
 // deedChanges have sales do one more of a kind, as many as a condition asks for, or nothing of it.
-func (q Question) deedChanges(s *story, l literals) []Change {
+func (q Question) deedChanges(l literals) []Change {
 	var out []Change
 	for _, kind := range agreement.Kinds() {
 		now := q.Lead.Did[kind]

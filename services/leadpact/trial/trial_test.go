@@ -232,3 +232,29 @@ func TestMisread(t *testing.T) {
 		}
 	}
 }
+
+// TestThousandsOfRules: the search has a bound, and says that it left some out.
+func TestThousandsOfRules(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile(examples + "minimal/agreement.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var rules strings.Builder
+	for i := range 700 {
+		fmt.Fprintf(&rules, "  - {name: w%d, points: 1, when: 'lead.employees >= %d && lead.employees < %d'}\n", i, 10*i, 10*i+1000)
+		fmt.Fprintf(&rules, "  - {name: o%d, points: 1, on: 'touch.kind == \"k%d\"', half_life: 30d, cap: 40}\n", i, i)
+	}
+	a, faults := agreement.Parse("a.yaml", []byte(strings.Replace(string(text), "scoring:\n", "scoring:\n"+rules.String(), 1)))
+	if a == nil {
+		t.Fatal(faults)
+	}
+	got := ask(t, trial.Question{Agreement: a, At: at, Lead: read(t, `{"source": "website", "fields": {"employees": 15}, "touches": [{"kind": "page_viewed"}, {"kind": "k7"}]}`)})
+	if got.Tried >= got.Suggested || got.Stage != "lead" || len(got.Otherwise[0].Ways) == 0 || got.Otherwise[0].Ways[0].Words != "employees: 15 → 130" {
+		t.Errorf("%d of %d tried; %+v, score %v", got.Tried, got.Suggested, got.Otherwise, got.Score)
+	}
+	var out strings.Builder
+	if err := got.Write(&out); err != nil || !strings.Contains(out.String(), "changes of one thing were tried, the nearest ones") {
+		t.Errorf("it does not say that it left some out: %v\n%s", err, out.String())
+	}
+}
