@@ -26,6 +26,7 @@ type program struct {
 	Check    checkCommand    `cmd:"" help:"Find the faults of an agreement or a roster."`
 	Schema   schemaCommand   `cmd:"" help:"Print the JSON Schema of an agreement or a roster, for editors."`
 	Diff     diffCommand     `cmd:"" help:"Say what differs between two versions of the agreement, in the words of the contract."`
+	Render   renderCommand   `cmd:"" help:"Draw the agreement as people sign it: a page, a PDF, and its meetings as a calendar file."`
 	Due      dueCommand      `cmd:"" help:"Say when a promise falls due, and why."`
 	Activate activateCommand `cmd:"" help:"Make a version of the agreement the one in force."`
 	Token    tokenCommand    `cmd:"" help:"Make a token for a person and add it to a token file."`
