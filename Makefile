@@ -61,6 +61,11 @@ test-rules: ## check the Prometheus rules and run their tests
 	@tools/promtool check rules --lint-fatal deploy/prometheus/rules/*.yaml
 	@tools/promtool test rules deploy/prometheus/tests/*.yaml
 
+.PHONY: paper
+paper: ## print the examples on A4 and letter, and count their pages
+	@tools/need chromium chromium
+	@$(GO) run ./tools/paper docs/examples/*/agreement.yaml
+
 .PHONY: lint
 lint: $(LINT) ## check the code, the borders between rooms, and the format
 	.bin/golangci-lint run ./... ./tools/...

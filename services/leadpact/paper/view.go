@@ -1,0 +1,172 @@
+package paper
+
+import (
+	"html/template"
+	"strings"
+
+	"github.com/leadpact/leadpact/internal/agreement"
+)
+
+// view is the agreement in the order and the words of the page.
+type view struct {
+	Look           template.CSS
+	Size           Size
+	Title, Version string
+	Hash, Short    string
+	Summary        []string
+	Parties        []party
+	Funnel         *funnel
+	Glances        []glance
+	// Marked says that something bears the mark of what is not enforced yet.
+	Marked   bool
+	Chapters []chapter
+	Annex    []part
+}
+
+// party is who signs for a side.
+type party struct {
+	Side            agreement.Side
+	Name, Role, Key string
+}
+
+// glance is what one side owes the other, at one glance.
+type glance struct {
+	Side, Other agreement.Side
+	Rows        []glanceRow
+}
+
+// glanceRow is one promise: who is held to it by when, and what follows.
+type glanceRow struct {
+	Name                          string
+	Pending                       bool
+	Counted, Target, When, Missed []phrase
+	Ladder                        string // where on the page it stands
+}
+
+// shortHash is how much of the hash tells two versions apart at a glance.
+const shortHash = 12
+
+func newView(a *agreement.Agreement, sheet Sheet) view {
+	s := newSetter(a, sheet.Roster)
+	v := view{
+		Look: template.CSS(look), //nolint:gosec // our own file
+		Size: sheet.Size, Title: a.Title, Version: a.Version, Hash: a.Hash, Short: a.Hash[:min(shortHash, len(a.Hash))],
+		Summary: paragraphs(a.Summary), Parties: parties(a), Funnel: newFunnel(a), Chapters: s.chapters(), Annex: s.parts(annex()),
+	}
+	for _, side := range agreement.Sides() {
+		if g := s.glance(side); len(g.Rows) > 0 {
+			v.Glances = append(v.Glances, g)
+		}
+	}
+	v.Marked = v.marked()
+	return v
+}
+
+// parties are who signs. Where the agreement gives no role, what follows the first comma of a name is taken for it.
+func parties(a *agreement.Agreement) []party {
+	var out []party
+	for _, side := range agreement.Sides() {
+		who := a.Parties.Of(side)
+		p := party{Side: side, Name: who.Name, Role: who.Role, Key: who.Key}
+		if p.Role == "" {
+			p.Name, p.Role, _ = strings.Cut(who.Name, ", ")
+		}
+		out = append(out, p)
+	}
+	return out
+}
+
+func paragraphs(text string) []string {
+	var out []string
+	for p := range strings.SplitSeq(text, "\n\n") {
+		if p = strings.Join(strings.Fields(p), " "); p != "" {
+			out = append(out, p)
+		}
+	}
+	return out
+}
+
+// glance gathers what a side owes: for each lead first, then over time.
+func (s *setter) glance(side agreement.Side) glance {
+	g := glance{Side: side, Other: agreement.Sales}
+	if side == agreement.Sales {
+		g.Other = agreement.Marketing
+		for _, c := range s.section("What sales promises").Clauses {
+			x := newSpeech(c)
+			missed := x.take(false, "on a breach", "remedies")
+			g.add(c, false, s.ladders, glanceRow{
+				Counted: x.take(false, "kept by", "how often"), Target: labelled("within", x.take(false, "within")), When: x.take(false, "hours"), Missed: missed,
+			})
+		}
+	}
+	records := s.section("What is written down")
+	for i, c := range records.Clauses {
+		if s.a.Records[i].Party != side {
+			continue
+		}
+		x := newSpeech(c)
+		g.add(c, records.Pending, s.ladders, glanceRow{
+			Counted: labelled("writes down", x.take(false, "fields")), Target: append(labelled("within", x.take(false, "within")), x.take(true, "before")...),
+			When: x.take(false, "hours"), Missed: x.take(false, "remedies"),
+		})
+	}
+	over := s.section("What " + string(side) + " owes over time")
+	for _, c := range over.Clauses {
+		x := newSpeech(c)
+		g.add(c, over.Pending, s.ladders, glanceRow{
+			Counted: x.take(false, "measure"), Target: x.take(false, "target"), When: append(labelled("each", x.take(false, "each")), x.take(true, "days of")...),
+			Missed: x.take(false, "remedies", "only tracked"),
+		})
+	}
+	return g
+}
+
+func (g *glance) add(c agreement.Clause, pending bool, ladders map[string]string, r glanceRow) {
+	r.Name, r.Pending = c.Subject, pending || c.Pending
+	for _, p := range r.Missed {
+		if at, ok := ladders[p.Text]; ok {
+			r.Ladder = at
+		}
+	}
+	g.Rows = append(g.Rows, r)
+}
+
+func labelled(label string, of []phrase) []phrase {
+	if len(of) > 0 {
+		of[0].Label = label
+	}
+	return of
+}
+
+// marked looks for anything that bears the mark.
+func (v view) marked() bool {
+	in := func(of []phrase) bool {
+		for _, p := range of {
+			if p.Pending {
+				return true
+			}
+		}
+		return false
+	}
+	for _, c := range append(v.Chapters, chapter{Parts: v.Annex}) {
+		if c.Pending {
+			return true
+		}
+		for _, p := range c.Parts {
+			if p.Pending {
+				return true
+			}
+			for _, e := range p.Entries {
+				if e.Pending || in(e.Says) {
+					return true
+				}
+				for _, x := range e.Cells {
+					if in(x.Phrases) {
+						return true
+					}
+				}
+			}
+		}
+	}
+	return false
+}

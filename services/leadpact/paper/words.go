@@ -1,0 +1,95 @@
+package paper
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/leadpact/leadpact/internal/agreement"
+)
+
+// waiting ends the words of a fact that no service acts on; the paper writes a mark instead.
+const waiting = " (not enforced yet)"
+
+// phrase is a fact as it is set: what it says, and what of.
+type phrase struct {
+	Label, Text string
+	Code        bool // a condition
+	Pending     bool
+}
+
+// cell is a place in a table.
+type cell struct {
+	Class   string
+	Phrases []phrase
+}
+
+// entry is a clause as it is set: a row of a table, or a line.
+type entry struct {
+	ID, Name string
+	Pending  bool
+	Says     []phrase
+	Cells    []cell // of a table
+}
+
+// plain is a phrase of words alone.
+func plain(text string) []phrase {
+	if text == "" {
+		return nil
+	}
+	return []phrase{{Text: text}}
+}
+
+// speech finds the phrases of one clause; a fact that was taken is not told again.
+type speech struct {
+	facts []agreement.Fact
+	code  []string // facts that are conditions
+}
+
+func newSpeech(c agreement.Clause, code ...string) *speech {
+	return &speech{facts: slices.Clone(c.Facts), code: code}
+}
+
+// take removes and returns the named facts in the order of the names. The first is told without its label unless full.
+func (s *speech) take(full bool, names ...string) []phrase {
+	var out []phrase
+	for i, name := range names {
+		at := slices.IndexFunc(s.facts, func(f agreement.Fact) bool { return f.What == name })
+		if at < 0 {
+			continue
+		}
+		f := s.facts[at]
+		s.facts = slices.Delete(s.facts, at, at+1)
+		if f.Words == "" {
+			continue
+		}
+		p := s.phrase(f)
+		if i == 0 && !full {
+			p.Label = ""
+		}
+		out = append(out, p)
+	}
+	return out
+}
+
+// rest are the facts that nobody took.
+func (s *speech) rest() []phrase {
+	var out []phrase
+	for _, f := range s.facts {
+		if f.Words != "" {
+			out = append(out, s.phrase(f))
+		}
+	}
+	s.facts = nil
+	return out
+}
+
+func (s *speech) phrase(f agreement.Fact) phrase {
+	text, pending := strings.CutSuffix(f.Words, waiting)
+	if text == "yes" {
+		return phrase{Text: f.What, Pending: pending}
+	}
+	return phrase{Label: f.What, Text: text, Pending: pending, Code: text != everyOther && slices.Contains(s.code, f.What)}
+}
+
+// everyOther is said of a condition that none is.
+const everyOther = "all others"
