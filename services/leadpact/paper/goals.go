@@ -55,7 +55,7 @@ func (s *setter) goals(section agreement.Section) []goal {
 
 // percent writes a share 0..1 as the contract does.
 func percent(of float64) string {
-	return strconv.FormatFloat(math.Round(of*1e6)/1e4, 'f', -1, 64) + " %"
+	return strconv.FormatFloat(math.Round(of*1e6)/1e4, 'f', -1, 64) + "\u00a0%"
 }
 
 // thousands writes a count with the thousands apart: "12,000".

@@ -65,12 +65,12 @@ func spans(of []calendar.Span) string {
 }
 
 func days(of []calendar.Date) []phrase {
-	var all []string
+	var out []phrase
 	for _, d := range of {
-		all = append(all, d.String())
+		out = append(out, phrase{Text: d.String()})
 	}
-	slices.Sort(all)
-	return plain(strings.Join(all, ", "))
+	slices.SortFunc(out, func(a, b phrase) int { return cmp.Compare(a.Text, b.Text) })
+	return out
 }
 
 func dated(of map[calendar.Date][]calendar.Span, before, none string) []phrase {

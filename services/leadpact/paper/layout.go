@@ -77,7 +77,7 @@ func plans() []plan {
 				{"And then", "", []string{"followed by", "ends the way", "takes back"}, true},
 			}},
 			{title: "How leads are scored", first: "Rule", code: []string{"while", "for each touch with"}, columns: []column{
-				{"Points", "n", []string{""}, false}, {"For", "", []string{"while", "for each touch with"}, true}, {"Bounds", "", []string{"halved every", "at most", "within group"}, true},
+				{"Points", "n", []string{""}, false}, {"For", "", []string{"while", "for each touch with"}, false}, {"Bounds", "", []string{"halved every", "at most", "within group"}, true},
 			}},
 			{title: "Grades", code: []string{""}, flow: true},
 		}},
@@ -96,7 +96,7 @@ func plans() []plan {
 			}},
 			{title: "What is written down", first: "Record", silent: []string{"grades"}, columns: []column{
 				{perGrade, "n", []string{"within"}, false}, {"Hours", "", []string{"hours"}, false},
-				{"Fields", "", []string{"fields", ""}, false}, {"From", "", []string{"from", "before"}, true}, {"If missed", "", []string{"remedies"}, false},
+				{"Fields", "", []string{"fields", "", "by"}, false}, {"From", "", []string{"from", "before"}, true}, {"If missed", "", []string{"remedies"}, false},
 			}},
 		}},
 		{title: "Over time", settings: []setting{

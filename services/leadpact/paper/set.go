@@ -69,6 +69,9 @@ func (s *setter) chapters() []chapter {
 			c.Title, c.Pending = c.Parts[0].Title, c.Parts[0].Pending
 			c.Parts[0].Title, c.Parts[0].Pending = "", false
 		}
+		if c.Parts[0].Title == c.Title {
+			c.Parts[0].Title = ""
+		}
 		out = append(out, c)
 	}
 	return out
@@ -177,7 +180,7 @@ func (s *setter) steps(section agreement.Section) []entry {
 		e := entry{Name: c.Subject, ID: s.ladders[c.Key]}
 		for _, f := range c.Facts {
 			for step := range strings.SplitSeq(f.Words, "; ") {
-				e.Says = append(e.Says, phrase{Text: step})
+				e.Says = append(e.Says, phrase{Text: strings.ReplaceAll(step, " %", "\u00a0%")})
 			}
 		}
 		out = append(out, e)

@@ -101,7 +101,7 @@ func (s *setter) glance(side agreement.Side) glance {
 		}
 		x := newSpeech(c)
 		g.add(c, records.Pending, s.ladders, glanceRow{
-			Counted: labelled("writes down", x.take(false, "fields")), Target: append(labelled("within", x.take(false, "within")), x.take(true, "before")...),
+			Counted: append(labelled("writes down", x.take(false, "fields")), x.take(true, "before")...), Target: labelled("within", x.take(false, "within")),
 			When: x.take(false, "hours"), Missed: x.take(false, "remedies"),
 		})
 	}
@@ -109,7 +109,7 @@ func (s *setter) glance(side agreement.Side) glance {
 	for _, c := range over.Clauses {
 		x := newSpeech(c)
 		g.add(c, over.Pending, s.ladders, glanceRow{
-			Counted: x.take(false, "measure"), Target: x.take(false, "target"), When: append(labelled("each", x.take(false, "each")), x.take(true, "days of")...),
+			Counted: x.take(false, "measure"), Target: each(x.take(false, "target"), x.take(false, "each")), When: x.take(false, "days of"),
 			Missed: x.take(false, "remedies", "only tracked"),
 		})
 	}
@@ -124,6 +124,14 @@ func (g *glance) add(c agreement.Clause, pending bool, ladders map[string]string
 		}
 	}
 	g.Rows = append(g.Rows, r)
+}
+
+// each says how often a target is to be reached: "at least 100 each month".
+func each(target, period []phrase) []phrase {
+	if len(target) == 1 && len(period) == 1 {
+		target[0].Text += " each " + period[0].Text
+	}
+	return target
 }
 
 func labelled(label string, of []phrase) []phrase {

@@ -3,6 +3,7 @@ package paper
 import (
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/leadpact/leadpact/internal/agreement"
 )
@@ -15,6 +16,14 @@ type phrase struct {
 	Label, Text string
 	Code        bool // a condition
 	Pending     bool
+}
+
+// longest is how many characters a phrase has at most that no line's end cuts.
+const longest = 26
+
+// Short says that the phrase stays on one line.
+func (p phrase) Short() bool {
+	return utf8.RuneCountInString(p.Label)+utf8.RuneCountInString(p.Text) < longest
 }
 
 // cell is a place in a table.
@@ -59,7 +68,7 @@ func (s *speech) take(full bool, names ...string) []phrase {
 		}
 		f := s.facts[at]
 		s.facts = slices.Delete(s.facts, at, at+1)
-		if f.Words == "" {
+		if idle(f) {
 			continue
 		}
 		p := s.phrase(f)
@@ -75,7 +84,7 @@ func (s *speech) take(full bool, names ...string) []phrase {
 func (s *speech) rest() []phrase {
 	var out []phrase
 	for _, f := range s.facts {
-		if f.Words != "" {
+		if !idle(f) {
 			out = append(out, s.phrase(f))
 		}
 	}
@@ -83,10 +92,17 @@ func (s *speech) rest() []phrase {
 	return out
 }
 
+// idle says that a fact tells nothing: a verdict over one case is given over any number.
+func idle(f agreement.Fact) bool { return f.Words == "" || f.What == "from" && f.Words == "1 case on" }
+
 func (s *speech) phrase(f agreement.Fact) phrase {
 	text, pending := strings.CutSuffix(f.Words, waiting)
-	if text == "yes" {
+	text = strings.ReplaceAll(text, " %", "\u00a0%")
+	switch {
+	case text == "yes":
 		return phrase{Text: f.What, Pending: pending}
+	case f.What == "how often":
+		return phrase{Text: text, Pending: pending}
 	}
 	return phrase{Label: f.What, Text: text, Pending: pending, Code: text != everyOther && slices.Contains(s.code, f.What)}
 }
