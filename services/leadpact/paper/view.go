@@ -88,9 +88,9 @@ func (s *setter) glance(side agreement.Side) glance {
 		g.Other = agreement.Marketing
 		for _, c := range s.section("What sales promises").Clauses {
 			x := newSpeech(c)
-			missed := x.take(false, "on a breach", "remedies")
 			g.add(c, false, s.ladders, glanceRow{
-				Counted: x.take(false, "kept by", "how often"), Target: labelled("within", x.take(false, "within")), When: x.take(false, "hours"), Missed: missed,
+				Counted: x.take(none, "kept by", "how often"), Target: labelled("within", x.take(none, "within")), When: x.take(none, "hours"),
+				Missed: x.take(none, "on a breach", "remedies"),
 			})
 		}
 	}
@@ -101,16 +101,16 @@ func (s *setter) glance(side agreement.Side) glance {
 		}
 		x := newSpeech(c)
 		g.add(c, records.Pending, s.ladders, glanceRow{
-			Counted: append(labelled("writes down", x.take(false, "fields")), x.take(true, "before")...), Target: labelled("within", x.take(false, "within")),
-			When: x.take(false, "hours"), Missed: x.take(false, "remedies"),
+			Counted: append(labelled("writes down", x.take(none, "fields")), x.take(all, "before")...), Target: labelled("within", x.take(none, "within")),
+			When: x.take(none, "hours"), Missed: x.take(none, "remedies"),
 		})
 	}
 	over := s.section("What " + string(side) + " owes over time")
 	for _, c := range over.Clauses {
 		x := newSpeech(c)
 		g.add(c, over.Pending, s.ladders, glanceRow{
-			Counted: x.take(false, "measure"), Target: each(x.take(false, "target"), x.take(false, "each")), When: x.take(false, "days of"),
-			Missed: x.take(false, "remedies", "only tracked"),
+			Counted: x.take(none, "measure"), Target: each(x.take(none, "target"), x.take(none, "each")), When: x.take(none, "days of"),
+			Missed: x.take(none, "remedies", "only tracked"),
 		})
 	}
 	return g

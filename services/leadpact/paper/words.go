@@ -16,10 +16,11 @@ type phrase struct {
 	Label, Text string
 	Code        bool // a condition
 	Pending     bool
+	Line        bool // begins one
 }
 
 // longest is how many characters a phrase has at most that no line's end cuts.
-const longest = 26
+const longest = 24
 
 // Short says that the phrase stays on one line.
 func (p phrase) Short() bool {
@@ -28,8 +29,8 @@ func (p phrase) Short() bool {
 
 // cell is a place in a table.
 type cell struct {
-	Class   string
 	Phrases []phrase
+	Right   bool // figures
 }
 
 // entry is a clause as it is set: a row of a table, or a line.
@@ -39,6 +40,9 @@ type entry struct {
 	Says     []phrase
 	Cells    []cell // of a table
 }
+
+// Short says that the name stays on one line.
+func (e entry) Short() bool { return utf8.RuneCountInString(e.Name) < longest }
 
 // plain is a phrase of words alone.
 func plain(text string) []phrase {
@@ -58,8 +62,8 @@ func newSpeech(c agreement.Clause, code ...string) *speech {
 	return &speech{facts: slices.Clone(c.Facts), code: code}
 }
 
-// take removes and returns the named facts in the order of the names. The first is told without its label unless full.
-func (s *speech) take(full bool, names ...string) []phrase {
+// take removes and returns the named facts in the order of the names.
+func (s *speech) take(say labels, names ...string) []phrase {
 	var out []phrase
 	for i, name := range names {
 		at := slices.IndexFunc(s.facts, func(f agreement.Fact) bool { return f.What == name })
@@ -72,7 +76,7 @@ func (s *speech) take(full bool, names ...string) []phrase {
 			continue
 		}
 		p := s.phrase(f)
-		if i == 0 && !full {
+		if say == none || say == notFirst && i == 0 {
 			p.Label = ""
 		}
 		out = append(out, p)
