@@ -97,7 +97,7 @@ func commandFlags(t *testing.T) map[string][]string {
 	t.Helper()
 	binary := program(t)
 	out := map[string][]string{}
-	for _, c := range []string{"serve", "migrate", "activate", "token", "check", "verify"} {
+	for _, c := range []string{"serve", "migrate", "keygen", "sign", "activate", "versions", "roster", "token", "check", "verify"} {
 		out[c] = flagsOf(t, binary, c)
 	}
 	return out

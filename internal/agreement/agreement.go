@@ -14,7 +14,7 @@ type Agreement struct {
 	// Summary is for those who sign; at most half a page.
 	Summary string
 	Parties Parties
-	// Hash is the hex SHA-256 of Text.
+	// Hash is the hex SHA-256 of Text, which is Canonical.
 	Hash string
 	Text []byte
 
@@ -62,8 +62,17 @@ type Agreement struct {
 
 // Parties are the people who answer for the two sides.
 type Parties struct {
-	Marketing string
-	Sales     string
+	Marketing Party
+	Sales     Party
+}
+
+// Party is who answers for a side.
+type Party struct {
+	Name string
+	// Role in the company: "VP Marketing"; may be empty.
+	Role string
+	// Key is the public key that the side signs with, "ed25519:" and its base64. Either both parties have one or none has.
+	Key string
 }
 
 // FieldType is what values a profile field takes.

@@ -37,7 +37,7 @@ func TestBounds(t *testing.T) {
 	// guarded has stages up to the bound on conditions, each with that one.
 	guarded := func(condition string) string {
 		stage := "  - name: x\n    when: '" + condition + "'\n"
-		return strings.Replace(whole, "stages:\n", "stages:\n"+strings.Repeat(stage, 60), 1)
+		return strings.Replace(whole, "stages:\n", "stages:\n"+strings.Repeat(stage, 100), 1)
 	}
 	var sources strings.Builder
 	for i := range 6000 {
@@ -50,7 +50,7 @@ func TestBounds(t *testing.T) {
 		"pairs":         "a: " + strings.Repeat("[", 9000) + strings.Repeat("]", 9000),
 		"dashes":        strings.Repeat("- ", 100_000),
 		"same keys":     strings.Repeat("k: 1\n", 50_000),
-		"most keys":     strings.Repeat("k: 1\n", 6_499),
+		"most keys":     strings.Repeat("k: 1\n", 9_999),
 		"items":         strings.Repeat("- 1\n", 100_000),
 		"too long":      strings.Repeat("#", 1<<20+1),
 		"comments":      strings.Repeat("# x\n", 1<<18),
@@ -90,8 +90,8 @@ func thousand(n int) string {
 	var rules strings.Builder
 	rules.WriteString("scoring:\n")
 	for i := range n / 2 {
-		fmt.Fprintf(&rules, "  - {name: on-%d, points: 5, on: 'touch.kind == \"kind-%d\" && touch.channel in [\"paid\", \"organic\"] && touch.employees >= 10', half_life: 30d, cap: 40}\n", i, i/15)
-		fmt.Fprintf(&rules, "  - {name: when-%d, points: 5, when: 'lead.industry == \"industry-%d\" && lead.employees >= 10 && lead.employees < 2000'}\n", i, i/15)
+		fmt.Fprintf(&rules, "  - {name: on-%d, points: 5, on: 'touch.kind == \"kind-%d\" && touch.channel in [\"paid\", \"organic\"] && touch.employees >= %d', half_life: 30d, cap: 40}\n", i, i/15, 10+i%15)
+		fmt.Fprintf(&rules, "  - {name: when-%d, points: 5, when: 'lead.industry == \"industry-%d\" && lead.employees >= %d && lead.employees < 2000'}\n", i, i/15, 10+i%15)
 	}
 	return strings.Replace(whole, "scoring:\n", rules.String(), 1)
 }
@@ -113,6 +113,68 @@ func TestAThousandRules(t *testing.T) {
 	}
 	if _, ok := a.Scoring.Place("none"); ok {
 		t.Error("a rule that there is not has a place")
+	}
+}
+
+// TestTwoThousandRules are read, compiled and proved in what takes a fraction of a second on a machine that has nothing else to do.
+func TestTwoThousandRules(t *testing.T) {
+	t.Parallel()
+	var lists strings.Builder
+	for i := range 90 {
+		fmt.Fprintf(&lists, "    - {when: 'score in [%d", i)
+		for n := range 240 {
+			fmt.Fprintf(&lists, ",%d", 1000*n+i)
+		}
+		lists.WriteString("]', pool: big}\n")
+	}
+	nested := strings.Repeat("(", 25) + "lead.hot" + strings.Repeat(" == (score > 1))", 25)
+	for name, text := range map[string]string{
+		"rules": thousand(2000), "routes": routes(500), "more routes": routes(1900),
+		"long lists":     strings.Replace(whole, "  routes:\n", "  routes:\n"+lists.String(), 1),
+		"nested choices": strings.Replace(whole, "  routes:\n", "  routes:\n"+strings.Repeat("    - {when: '"+nested+"', pool: big}\n", 300), 1),
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var a *agreement.Agreement
+			var faults []agreement.Fault
+			took := measure(func() {
+				if a, faults = agreement.Parse("a.yaml", []byte(text)); a != nil {
+					faults = a.Doubts(nil)
+				}
+			})
+			if a == nil {
+				t.Fatal(faults[0])
+			}
+			if took > patience {
+				t.Errorf("took %v", took)
+			}
+			t.Logf("took %v, %d doubts", took, len(faults))
+		})
+	}
+}
+
+// routes has that many, each with something left to it by those before.
+func routes(n int) string {
+	var all strings.Builder
+	all.WriteString("  routes:\n")
+	for i := range n {
+		fmt.Fprintf(&all, "    - {when: 'lead.industry == \"industry-%d\" && lead.employees >= %d', pool: big}\n", i%100, 1000-i)
+	}
+	return strings.Replace(whole, "  routes:\n", all.String(), 1)
+}
+
+func BenchmarkCheck(b *testing.B) {
+	for name, text := range map[string]string{"rules": thousand(2000), "routes": routes(500)} {
+		b.Run(name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				a, faults := agreement.Parse("a.yaml", []byte(text))
+				if a == nil {
+					b.Fatal(faults[0])
+				}
+				a.Doubts(nil)
+			}
+		})
 	}
 }
 

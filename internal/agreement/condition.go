@@ -10,7 +10,10 @@ import (
 // Condition is a compiled question about a lead or a touch. It is immutable and safe for concurrent use; a nil Condition
 // holds always.
 type Condition struct {
-	text      string
+	text string
+	// Where it stands in the agreement.
+	place
+	path      string
 	expr      ast.Expr // checked
 	variables map[string]variable
 	// closure answers; where it cannot program does: when it is nil, or one of the texts is long.

@@ -76,8 +76,7 @@ func (a *Agreement) sayParties() Section {
 		{Key: "title", Subject: "title", Facts: []Fact{{"", a.Title}}},
 		{Key: "version", Subject: "version", Facts: []Fact{{"", a.Version}}},
 		{Key: "summary", Subject: "summary", Facts: []Fact{{"", a.Summary}}},
-		{Key: "marketing", Subject: "who answers for marketing", Facts: []Fact{{"", a.Parties.Marketing}}},
-		{Key: "sales", Subject: "who answers for sales", Facts: []Fact{{"", a.Parties.Sales}}},
+		a.Parties.Marketing.say(Marketing), a.Parties.Sales.say(Sales),
 	}}
 }
 

@@ -9,15 +9,6 @@ import (
 	"github.com/leadpact/leadpact/internal/calendar"
 )
 
-// Side is one of the two parties.
-type Side string
-
-// The sides.
-const (
-	Marketing Side = "marketing"
-	Sales     Side = "sales"
-)
-
 // Term is a word that both sides use in one sense.
 type Term struct {
 	Name string

@@ -101,7 +101,7 @@ func TestDiffSpeaksOfTheContract(t *testing.T) {
 // TestDiffOverlooksNothing changes every value of an agreement in turn, one at a time.
 func TestDiffOverlooksNothing(t *testing.T) {
 	t.Parallel()
-	before := example(t)
+	before, after := example(t), example(t)
 	changed := 0
 	var walk func(path string, find func(*agreement.Agreement) reflect.Value)
 	// Which of an obligation's values say something follows from its measure; those that do not are zero, and stay unsaid.
@@ -111,8 +111,11 @@ func TestDiffOverlooksNothing(t *testing.T) {
 		return of && v.IsZero()
 	}
 	try := func(path string, find func(*agreement.Agreement) reflect.Value, spoil func(reflect.Value)) {
-		after := example(t)
-		spoil(find(after))
+		v := find(after)
+		was := reflect.New(v.Type()).Elem()
+		was.Set(v)
+		spoil(v)
+		defer v.Set(was)
 		changed++
 		if len(agreement.Diff(before, after)) == 0 {
 			t.Errorf("%s is another, and nobody is told", path)
@@ -146,7 +149,15 @@ func TestDiffOverlooksNothing(t *testing.T) {
 			}
 		case reflect.Map:
 			for _, k := range v.MapKeys() {
-				try(path+"["+k.String()+"] gone", find, func(v reflect.Value) { v.SetMapIndex(k, reflect.Value{}) })
+				try(path+"["+k.String()+"] gone", find, func(v reflect.Value) {
+					fewer := reflect.MakeMap(v.Type())
+					for _, other := range v.MapKeys() {
+						if !other.Equal(k) {
+							fewer.SetMapIndex(other, v.MapIndex(other))
+						}
+					}
+					v.Set(fewer)
+				})
 			}
 		case reflect.Pointer:
 			if !v.IsNil() {

@@ -17,9 +17,12 @@ import (
 // What a text may hold. The YAML parser goes one call deeper for each level and for each sibling key, and copies them on its
 // way back; the bounds keep any text within a second, and are far above what two teams can agree on.
 const (
-	maxBytes  = 1 << 20
+	// MaxBytes is of an agreement with all its files, or of a roster.
+	MaxBytes  = 1 << 20
 	maxTokens = 60_000
-	maxKeys   = 6_500
+	// maxMarks bounds what is taken apart into tokens at all: each is a hundred times the byte that it was.
+	maxMarks = 100_000
+	maxKeys  = 10_000
 	// maxPeople is maxKeys of a roster: some three thousand reps. Nobody but the operator writes one.
 	maxPeople = 12_000
 	maxDepth  = 24
@@ -87,9 +90,9 @@ func readDocument(text []byte, keys int, fs *faults) (*document, *node) {
 	if !d.readable(text) {
 		return d, nil
 	}
-	text = bytes.TrimPrefix(text, []byte("\ufeff"))
+	text = Canonical(text)
 	for line := range strings.SplitSeq(string(text), "\n") {
-		d.lines = append(d.lines, []rune(strings.TrimSuffix(line, "\r")))
+		d.lines = append(d.lines, []rune(line))
 	}
 	file := d.parse(string(text))
 	if file == nil {
@@ -114,8 +117,13 @@ func readDocument(text []byte, keys int, fs *faults) (*document, *node) {
 
 // readable says whether the bytes are a text that a person can see.
 func (d *document) readable(text []byte) bool {
-	if len(text) > maxBytes {
-		d.faults.add(Fault{Message: fmt.Sprintf("the file has %d bytes; at most %d are read", len(text), maxBytes), Hint: "is it the right file?"})
+	if len(text) > MaxBytes {
+		d.faults.add(Fault{Message: fmt.Sprintf("the file has more than %d bytes", MaxBytes), Hint: "is it the right file?"})
+		return false
+	}
+	if marks := bytes.Count(text, []byte("[")) + bytes.Count(text, []byte("{")) + bytes.Count(text, []byte(",")) + bytes.Count(text, []byte("- ")) +
+		bytes.Count(text, []byte(": ")) + bytes.Count(text, []byte("? ")); marks > maxMarks {
+		d.faults.add(Fault{Message: "the file is larger or deeper than an agreement can be", Hint: fmt.Sprintf("it has %d brackets, commas, dashes and colons; at most %d are read", marks, maxMarks)})
 		return false
 	}
 	line, column := 1, 1

@@ -56,7 +56,7 @@ var (
 	aSecret    = form{schema: map[string]any{"type": "string", "pattern": secretForm.String()}}
 	nothing    = form{schema: map[string]any{"type": "null"}}
 	anAddress  = form{schema: map[string]any{"type": "string", "pattern": "^https?://"}}
-	hoursOfDay = anyOf(form{schema: map[string]any{"type": "string"}}, form{schema: map[string]any{"type": "array", "items": map[string]any{"type": "string"}}})
+	hoursOfDay = either(form{schema: map[string]any{"type": "string"}}, form{schema: map[string]any{"type": "array", "items": map[string]any{"type": "string"}}})
 )
 
 // wordOf is one of the language's words.
@@ -80,7 +80,7 @@ func namedBy(f form) form {
 	return form{schema: map[string]any{"type": "object", "additionalProperties": f.schema}, shapes: f.shapes}
 }
 
-func anyOf(forms ...form) form {
+func either(forms ...form) form {
 	var out form
 	var all []any
 	for _, f := range forms {
@@ -101,10 +101,10 @@ var agreementShape = shape{what: "an agreement", keys: []member{
 	may("summary", form{schema: map[string]any{"type": "string", "maxLength": maxSummary}}, "What it is for, in a few sentences for those who sign."),
 	may("include", listOf(aText), "Files beside this one that hold other parts of the agreement."),
 	must("parties", one(&partiesShape), "Who answers for each side."),
-	may("terms", namedBy(anyOf(aText, one(&termShape))), "Words that both sides use in one sense."),
+	may("terms", namedBy(either(aText, one(&termShape))), "Words that both sides use in one sense."),
 	may("personas", rowsOf(&personaShape), "Whom the leads are, by what is known of them."),
 	may("icp", one(&icpShape), "The ideal customer."),
-	may("fields", namedBy(anyOf(wordOf(string(Text), string(Number), string(Flag)), one(&fieldShape))), "What both sides want to know of a lead."),
+	may("fields", namedBy(either(wordOf(string(Text), string(Number), string(Flag)), one(&fieldShape))), "What both sides want to know of a lead."),
 	may("channels", listOf(aName), "The ways on which leads come."),
 	must("sources", namedBy(one(&sourceShape)), "Who sends webhooks."),
 	may("calendars", namedBy(one(&calendarShape)), "Hours in which promised time runs."),
@@ -136,8 +136,13 @@ var agreementShape = shape{what: "an agreement", keys: []member{
 var (
 	side         = wordOf(string(Marketing), string(Sales))
 	partiesShape = shape{what: "parties", keys: []member{
-		must("marketing", aText, "Who answers for marketing."),
-		must("sales", aText, "Who answers for sales."),
+		must("marketing", either(aText, one(&partyShape)), "Who answers for marketing."),
+		must("sales", either(aText, one(&partyShape)), "Who answers for sales."),
+	}}
+	partyShape = shape{what: "a party", keys: []member{
+		must("name", aText, ""),
+		may("role", aText, ""),
+		may("key", form{schema: map[string]any{"type": "string", "pattern": "^" + keyMark}}, "The public key that signs, as leadpact keygen prints it."),
 	}}
 	termShape = shape{what: "a term", keys: []member{
 		may("says", aText, "What it means, in words."),
@@ -192,7 +197,7 @@ var (
 		may("map", one(&mapShape), "Where things stand in the body."),
 	}}
 	verifyShape = shape{what: "verify", single: true, keys: []member{
-		may(string(HMAC), anyOf(listOf(aSecret), one(&hmacShape)), "A signature of the body."),
+		may(string(HMAC), either(listOf(aSecret), one(&hmacShape)), "A signature of the body."),
 		may(string(Bearer), listOf(aSecret), "A token."),
 		may(string(StandardWebhook), listOf(aSecret), "Standard Webhooks."),
 	}}
@@ -326,7 +331,7 @@ var (
 		must("party", side, "Who owes it."),
 		must("counterparty", side, "To whom."),
 		must("measure", one(&measureShape), "What is counted."),
-		must("target", anyOf(aPercent, anAmount, aDuration), "How much of it: a number, a percentage, or a time, as the measure asks."),
+		must("target", either(aPercent, anAmount, aDuration), "How much of it: a number, a percentage, or a time, as the measure asks."),
 		must("period", wordOf("week", "month", "quarter", "year"), ""),
 		may("calendar", aName, "Whose days make the pace; every day unless given."),
 		may("least", aCount, "No verdict over fewer cases."),
@@ -338,12 +343,12 @@ var (
 		may(MeasureVolume, one(&volumeShape), "Leads that come to a stage."),
 		may(MeasureConversion, one(&fromToShape), "The share of one stage's leads that come to another."),
 		may(MeasureICP, one(&icpShareShape), "The share of a stage's leads that are ideal customers."),
-		may(MeasureNetNew, anyOf(one(&netNewShape), nothing), "People who were not known before."),
+		may(MeasureNetNew, either(one(&netNewShape), nothing), "People who were not known before."),
 		may(MeasureRevenue, one(&revenueShape), "The share of closed revenue that marketing brought."),
-		may(MeasureCoverage, anyOf(one(&coverageShape), nothing), "The stages and personas that have an asset."),
+		may(MeasureCoverage, either(one(&coverageShape), nothing), "The stages and personas that have an asset."),
 		may(MeasureAttainment, one(&attainmentShape), "The share of a clock or a record that was kept."),
-		may(MeasureFeedback, anyOf(one(&nothingShape), nothing), "The share of handed leads that sales accepted, or gave back with a reason."),
-		may(MeasurePersonaData, anyOf(one(&nothingShape), nothing), "Answers on personas that sales wrote down."),
+		may(MeasureFeedback, either(one(&nothingShape), nothing), "The share of handed leads that sales accepted, or gave back with a reason."),
+		may(MeasurePersonaData, either(one(&nothingShape), nothing), "Answers on personas that sales wrote down."),
 		may(MeasureTime, one(&fromToShape), "The median time from one stage to another."),
 	}}
 	volumeShape = shape{what: "volume", keys: []member{
@@ -430,7 +435,7 @@ var (
 var (
 	rosterShape = shape{what: "a roster", keys: []member{
 		may("zone", aText, "IANA zone in which the days of absences begin and end."),
-		must("teams", namedBy(anyOf(nothing, one(&teamShape))), "Groups of reps."),
+		must("teams", namedBy(either(nothing, one(&teamShape))), "Groups of reps."),
 		must("reps", namedBy(one(&repShape)), "Who takes leads."),
 		may("calendars", namedBy(one(&calendarShape)), "Hours of people."),
 		may("notices", namedBy(one(&noticeShape)), "Where reps are told by signed webhook."),

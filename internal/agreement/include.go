@@ -130,8 +130,8 @@ func (j *joiner) include(r *reader, at *node, name string) []byte {
 		r.at(at, fmt.Sprintf("the file %s cannot be read: %s", quote(name), cause(err)), "its name is relative to the folder of the first file")
 		return nil
 	}
-	if j.sum += len(text); j.sum > maxBytes {
-		r.at(at, fmt.Sprintf("the files have more than %d bytes together", maxBytes), "is it the right file?")
+	if j.sum += len(text); j.sum > MaxBytes {
+		r.at(at, fmt.Sprintf("the files have more than %d bytes together", MaxBytes), "is it the right file?")
 		return nil
 	}
 	return j.add(full, text)
@@ -173,11 +173,4 @@ func ended(text []byte) []byte {
 		return append(slices.Clone(text), '\n')
 	}
 	return slices.Clone(text)
-}
-
-// Canonical is the form of a text that is hashed and signed: without a byte-order mark, and with line feeds only, so that the same
-// words have one hash wherever they are checked out.
-func Canonical(text []byte) []byte {
-	text = bytes.TrimPrefix(text, []byte("\ufeff"))
-	return bytes.ReplaceAll(text, []byte("\r\n"), []byte("\n"))
 }

@@ -89,7 +89,7 @@ const (
 	// maxCondition bounds one condition, in characters.
 	maxCondition = 2000
 	// maxConditions bounds all conditions of an agreement together.
-	maxConditions = 96 << 10
+	maxConditions = 192 << 10
 	// maxCost bounds one evaluation, in CEL's units; an ordinary condition takes some tens.
 	maxCost = 1_000_000
 )

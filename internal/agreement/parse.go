@@ -15,9 +15,9 @@ import (
 // Parse reads, checks and compiles an agreement. The name stands in faults as the file's. When there are faults, as many as
 // can be found in one pass and in the order of the text, the Agreement is nil. Any text is answered within a second or so.
 func Parse(name string, text []byte) (*Agreement, []Fault) {
-	fs := &faults{file: name}
+	fs, canonical := &faults{file: name}, Canonical(text)
 	doc, root := readDocument(text, maxKeys, fs)
-	p := &builder{reader: reader{faults: fs, doc: doc}, a: &Agreement{Text: slices.Clone(text), Hash: hash(text), file: name, places: map[string]place{}}}
+	p := &builder{reader: reader{faults: fs, doc: doc}, a: &Agreement{Text: canonical, Hash: hash(canonical), file: name, places: map[string]place{}}}
 	if root != nil {
 		p.build(root)
 	}
@@ -60,12 +60,7 @@ func (b *builder) build(root *node) {
 	}
 	b.a.Title = b.text(b.need(n, "title"))
 	b.a.Version = b.text(b.need(n, "version"))
-	if parties := b.fields(b.need(n, "parties"), &partiesShape); parties != nil {
-		b.a.Parties = Parties{
-			Marketing: b.text(b.need(parties, "marketing")),
-			Sales:     b.text(b.need(parties, "sales")),
-		}
-	}
+	b.readParties(b.need(n, "parties"))
 	if include := n.get("include"); include != nil {
 		b.at(include, "the files that this one includes are not read here", "give the file to leadpact by its name: it joins them")
 	}
@@ -113,6 +108,8 @@ func (b *builder) build(root *node) {
 	b.readDisputes(n.get("disputes"))
 	b.readRules(n)
 	b.checkTerms(n.get("terms"))
+	b.keep(n)
+	b.prove()
 }
 
 // readSummary reads what is for those who sign: it has to fit on half a page.
@@ -155,6 +152,25 @@ func (b *builder) pending(n *node, what string) {
 func (a *Agreement) Pending() []Fault {
 	fs := &faults{file: a.file, list: slices.Clone(a.pending)}
 	return a.joined.Place(fs.sorted())
+}
+
+// keep remembers where what is named in a section stands, for what shows only when all is read.
+func (b *builder) keep(n *node) {
+	at := func(section, name *node) {
+		if path := section.text + "." + name.text; b.a.places[path] == (place{}) {
+			b.a.places[path] = name.place
+		}
+	}
+	for _, section := range n.pairs {
+		for _, p := range section.value.pairs {
+			at(section.key, p.key)
+		}
+		for _, item := range section.value.items {
+			if name := item.get("name"); name != nil {
+				at(section.key, name)
+			}
+		}
+	}
 }
 
 // declare gathers the names that other sections may refer to, good and bad: a name that is refused where it is declared is
@@ -226,6 +242,7 @@ func (b *builder) condition(n *node, d dialect, barred map[string]string) *Condi
 	c, remarks := b.language.compile(d, n.text, barred)
 	b.language.left -= b.language.expanded
 	if len(remarks) == 0 {
+		c.place, c.path = n.place, n.path
 		return c
 	}
 	places, lines := b.doc.trace(n), lineStarts(n.text)

@@ -99,7 +99,7 @@ func TestParse(t *testing.T) {
 	long := []calendar.Span{hours("09:00", "12:00"), hours("13:00", "17:00")}
 	want := &agreement.Agreement{
 		Title: "Leads", Version: "1.10", Hash: hex.EncodeToString(sum[:]), Text: []byte(whole),
-		Parties: agreement.Parties{Marketing: "Mara", Sales: "Theo"},
+		Parties: agreement.Parties{Marketing: agreement.Party{Name: "Mara"}, Sales: agreement.Party{Name: "Theo"}},
 		Fields: []agreement.Field{
 			{Name: "employees", Type: agreement.Number, Precedence: []string{"crm", "web"}},
 			{Name: "industry", Type: agreement.Text},
@@ -245,7 +245,7 @@ func TestFaults(t *testing.T) {
 		"duplicate event":       {"deal.won: won}", "deal.won: won, ‸deal.won: lost}", []string{`"deal.won" stands twice`}},
 		"two at once":           {"title: Leads", "‸titel: Leads\nclokcs: 1", nil},
 		"missing":               {"title: Leads\n", "", nil},
-		"no name":               {"- name: B", "- ‸{when: lead.hot}", []string{"needs name"}},
+		"no name":               {"- name: B", "- ‸{when: score > 1}", []string{"needs name"}},
 		"bad name":              {"  big: {", "  ‸b g: {", nil},
 		"unknown precedence":    {"precedence: [crm, web]", "precedence: [crm, ‸wbe]", []string{`no source is named "wbe"`}},
 		"unknown type":          {"industry: text", "industry: ‸string", []string{`"string" is no type`}},
@@ -372,7 +372,10 @@ func FuzzParse(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text []byte) {
 		var faults, more []agreement.Fault
 		took := measure(func() {
-			_, faults = agreement.Parse("a.yaml", text)
+			var a *agreement.Agreement
+			if a, faults = agreement.Parse("a.yaml", text); a != nil {
+				faults = a.Doubts(nil)
+			}
 			_, more = agreement.ParseRoster("r.yaml", text)
 		})
 		if took > patience {

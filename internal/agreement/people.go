@@ -13,9 +13,9 @@ import (
 // ParseRoster reads and checks a roster by itself; CheckRoster looks at it together with an agreement. When there are faults
 // the Roster is nil.
 func ParseRoster(name string, text []byte) (*Roster, []Fault) {
-	fs := &faults{file: name}
+	fs, canonical := &faults{file: name}, Canonical(text)
 	doc, root := readDocument(text, maxPeople, fs)
-	b := &rosterBuilder{reader: reader{faults: fs, doc: doc}, r: &Roster{Text: slices.Clone(text), Hash: hash(text), file: name, places: map[string]place{}}}
+	b := &rosterBuilder{reader: reader{faults: fs, doc: doc}, r: &Roster{Text: canonical, Hash: hash(canonical), file: name, places: map[string]place{}}}
 	if root != nil {
 		b.build(root)
 	}

@@ -1,6 +1,7 @@
 package agreement
 
 import (
+	"slices"
 	"time"
 
 	"github.com/leadpact/leadpact/internal/calendar"
@@ -8,7 +9,7 @@ import (
 
 // Roster is the second file: people and dated exceptions. It is not signed, has its own history, and always applies as of now.
 type Roster struct {
-	// Hash is the hex SHA-256 of Text.
+	// Hash is the hex SHA-256 of Text, which is Canonical.
 	Hash      string
 	Text      []byte
 	Teams     []Team
@@ -57,6 +58,21 @@ type Endpoint struct {
 	URL  string
 	// Secret is a reference, "env:NAME" or "file:PATH", to a Standard Webhooks secret.
 	Secret string
+}
+
+// People are the ids of all whom the agreement concerns, sorted: the reps and the managers of teams.
+func (r *Roster) People() []string {
+	var out []string
+	for _, rep := range r.Reps {
+		out = append(out, rep.ID)
+	}
+	for _, t := range r.Teams {
+		if t.Manager != "" {
+			out = append(out, t.Manager)
+		}
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
 }
 
 // Absent says whether the rep is away at t.

@@ -144,6 +144,8 @@ func Type(e *eventv1.Event) string {
 		return "clock.cancelled"
 	case *eventv1.Event_AgreementActivated:
 		return "agreement.activated"
+	case *eventv1.Event_RosterChanged:
+		return "roster.changed"
 	}
 	return ""
 }

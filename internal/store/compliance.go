@@ -12,8 +12,15 @@ type Compliance interface {
 	Base
 	// Update runs f in one transaction.
 	Update(ctx context.Context, f func(ctx context.Context, tx ComplianceTx) error) error
-	// Activate stores a version and queues the messages that tell it, in one transaction; false when it was stored already.
-	Activate(ctx context.Context, row AgreementRow, messages []Message) (bool, error)
+	// Activate stores a version and queues the messages that tell it, in one transaction; false when it was stored already. ErrConflict
+	// unless the version that ListAgreements lists last has the hash after, "" when there is none: what was checked against it holds.
+	Activate(ctx context.Context, row AgreementRow, after string, messages []Message) (bool, error)
+	// Acknowledge stores that a person knows a version, and returns when he said so first.
+	Acknowledge(ctx context.Context, row Acknowledgement) (time.Time, error)
+	// Acknowledgements returns those of a version, in order of person.
+	Acknowledgements(ctx context.Context, hash string) ([]Acknowledgement, error)
+	// Members returns the newest roster's; none before the first.
+	Members(ctx context.Context) (Members, error)
 	// Entries returns up to limit entries of a shard with Seq above after, of one type or of all (""), in order of Seq.
 	Entries(ctx context.Context, shard int, after int64, typ string, limit int) ([]Entry, error)
 	// Heads returns the head of every shard.
@@ -22,6 +29,21 @@ type Compliance interface {
 	Tallies(ctx context.Context, shard int) ([]Tally, error)
 	// PendingClocks counts clocks that were told as started, never as ended, and were due before t.
 	PendingClocks(ctx context.Context, dueBefore time.Time) (int, error)
+}
+
+// Acknowledgement is a person's word that he knows a version of the agreement.
+type Acknowledgement struct {
+	Hash   string
+	Person string
+	At     time.Time
+}
+
+// Members are the people of a roster.
+type Members struct {
+	// Roster is its number, which grows with each change.
+	Roster int64
+	// People are ids, sorted.
+	People []string
 }
 
 // Entry is one line of the ledger. It holds ids only.
@@ -78,4 +100,6 @@ type ComplianceTx interface {
 	// StartClocks and EndClocks keep the audit's list; they may come in either order and more than once.
 	StartClocks(ctx context.Context, clocks []PendingClock) error
 	EndClocks(ctx context.Context, ids []string) error
+	// SaveMembers stores whom a roster names, unless those of a newer one are stored.
+	SaveMembers(ctx context.Context, members Members) error
 }

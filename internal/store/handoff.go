@@ -11,10 +11,12 @@ type Handoff interface {
 	// Update runs f in one transaction.
 	Update(ctx context.Context, f func(ctx context.Context, tx HandoffTx) error) error
 
-	// SaveRoster stores a roster version unless the newest one has its hash; true when it was stored.
-	SaveRoster(ctx context.Context, row RosterRow) (bool, error)
 	// LatestRoster returns the newest version, or ErrNotFound.
 	LatestRoster(ctx context.Context) (RosterRow, error)
+	// Roster returns a version, or ErrNotFound.
+	Roster(ctx context.Context, version int64) (RosterRow, error)
+	// ListRosters returns up to limit versions without their texts, the newest first.
+	ListRosters(ctx context.Context, limit int) ([]RosterRow, error)
 
 	// Inbox returns a rep's live assignments with their handoffs and clocks, the nearest deadline first.
 	Inbox(ctx context.Context, rep string, limit int) ([]InboxRow, error)
@@ -239,6 +241,9 @@ type InboxRow struct {
 // HandoffTx is one transaction of handoff. Lock pools first, then handoffs; add to loads last.
 type HandoffTx interface {
 	OutboxTx
+	// SaveRoster stores a roster unless the newest one has its hash, and returns its version; 0 when it was not stored. Two that save at
+	// once do it one after the other.
+	SaveRoster(ctx context.Context, row RosterRow) (version int64, err error)
 	// LockPools returns the pools in sorted order, locked; a missing one is made.
 	LockPools(ctx context.Context, names []string) ([]Pool, error)
 	SavePools(ctx context.Context, pools []Pool) error

@@ -61,12 +61,14 @@ type Relay interface {
 	Queued(ctx context.Context) (count int, oldest time.Time, err error)
 }
 
-// AgreementRow is one activated version.
+// AgreementRow is one activated version, in force from ActiveFrom on, which may lie ahead.
 type AgreementRow struct {
 	Hash       string
 	ActiveFrom time.Time
 	Text       []byte
 	Actor      string
+	// Signatures is the file of the signatures on it; empty when it bears none.
+	Signatures []byte
 }
 
 // Agreements keeps every version that was activated.

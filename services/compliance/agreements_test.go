@@ -7,20 +7,26 @@ import (
 	"fmt"
 	"os"
 	"strings"
+	"sync/atomic"
 	"testing"
+	"time"
 
+	"golang.org/x/sync/errgroup"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/types/known/timestamppb"
 
+	"github.com/leadpact/leadpact/internal/agreement/sealtest"
 	"github.com/leadpact/leadpact/internal/event"
 	"github.com/leadpact/leadpact/internal/identity"
 	"github.com/leadpact/leadpact/internal/store"
+	eventv1 "github.com/leadpact/leadpact/proto/leadpact/event/v1"
 	leadpactv1 "github.com/leadpact/leadpact/proto/leadpact/v1"
 	"github.com/leadpact/leadpact/services/compliance/ledger"
 )
 
-// text is an agreement without faults.
-func text(t *testing.T) []byte {
+// unsigned is an agreement without faults and without keys.
+func unsigned(t *testing.T) []byte {
 	t.Helper()
 	text, err := os.ReadFile("ledger/testdata/graded.yaml")
 	if err != nil {
@@ -29,10 +35,10 @@ func text(t *testing.T) []byte {
 	return text
 }
 
-// told takes what waits in the outbox and returns the activations in it, by hash.
-func told(t *testing.T, s store.Compliance) []string {
+// told takes what waits in the outbox and returns the activations in it.
+func told(t *testing.T, s store.Compliance) []*eventv1.AgreementActivated {
 	t.Helper()
-	var out []string
+	var out []*eventv1.AgreementActivated
 	_, err := s.Relay(t.Context(), 100, func(_ context.Context, messages []store.Message) error {
 		for _, m := range messages {
 			if m.Partition != event.AgreementPartition {
@@ -43,7 +49,7 @@ func told(t *testing.T, s store.Compliance) []string {
 				return err
 			}
 			for _, e := range events {
-				out = append(out, e.GetAgreementActivated().GetHash())
+				out = append(out, e.GetAgreementActivated())
 			}
 		}
 		return nil
@@ -54,49 +60,62 @@ func told(t *testing.T, s store.Compliance) []string {
 	return out
 }
 
+// signed is a version of the agreement of the tests, and both sides' signatures on it.
+func signed(t *testing.T, version string) (text, seal []byte) {
+	t.Helper()
+	text = sealtest.Keyed(t, bytes.Replace(unsigned(t), []byte(`version: "1"`), fmt.Appendf(nil, "version: %q", version), 1))
+	return text, sealtest.Seal(t, text)
+}
+
+// soon makes versions follow each other at once.
+func soon(r replica) replica {
+	r.cfg.Notice = time.Microsecond
+	return r
+}
+
 func TestActivate(t *testing.T) {
 	t.Parallel()
 	onBoth(t, func(t *testing.T, s store.Compliance, _ place) {
-		a := newReplica(t, s, "a")
+		a := soon(newReplica(t, s, "a"))
 		kicked := 0
 		a.cfg.Kick = func() { kicked++ }
 		as := serve(t, a)
 		admin := leadpactv1.NewAgreementServiceClient(as(identity.Admin))
-		first := text(t)
-		second := bytes.Replace(first, []byte(`version: "1"`), []byte(`version: "2"`), 1)
-		activate := func(text []byte) (*leadpactv1.Version, error) {
-			answer, err := admin.Activate(t.Context(), &leadpactv1.ActivateRequest{Text: text})
+		first, sealOfFirst := signed(t, "1")
+		second, sealOfSecond := signed(t, "2")
+		activate := func(text, seal []byte) (*leadpactv1.Version, error) {
+			answer, err := admin.Activate(t.Context(), &leadpactv1.ActivateRequest{Text: text, Signatures: seal})
 			return answer.GetVersion(), err
 		}
 
 		if _, err := admin.GetActive(t.Context(), &leadpactv1.GetActiveRequest{}); status.Code(err) != codes.NotFound {
 			t.Errorf("before the first activation: got %v, want %v", err, codes.NotFound)
 		}
-		one, err := activate(first)
+		one, err := activate(bytes.ReplaceAll(first, []byte("\n"), []byte("\r\n")), sealOfFirst)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if one.GetActor() != "p-admin" || one.GetTitle() != "Leads of the tests" || !bytes.Equal(one.GetText(), first) {
+		if one.GetActor() != "p-admin" || one.GetTitle() != "Leads of the tests" || one.GetVersion() != "1" || !one.GetInForce() || !bytes.Equal(one.GetText(), first) {
 			t.Errorf("activated %v", one)
 		}
-		if got := told(t, s); len(got) != 1 || got[0] != one.GetHash() || kicked != 1 {
+		if got := told(t, s); len(got) != 1 || got[0].GetHash() != one.GetHash() || !bytes.Equal(got[0].GetSignatures(), sealOfFirst) || kicked != 1 {
 			t.Errorf("told %v with %d wake-ups, want %s once", got, kicked, one.GetHash())
 		}
-		again, err := activate(first)
+		again, err := activate(first, sealOfFirst)
 		if err != nil || !again.GetActiveFrom().AsTime().Equal(one.GetActiveFrom().AsTime()) {
 			t.Errorf("again: %v, %v; want what is in force since %v", again, err, one.GetActiveFrom().AsTime())
 		}
 		if got := told(t, s); len(got) != 0 {
 			t.Errorf("activating what is in force told %v", got)
 		}
-		two, err := activate(second)
+		two, err := activate(second, sealOfSecond)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := activate(first); status.Code(err) != codes.FailedPrecondition || !strings.Contains(err.Error(), "change its version line") {
+		if _, err := activate(first, sealOfFirst); status.Code(err) != codes.FailedPrecondition || !strings.Contains(err.Error(), "change its version line") {
 			t.Errorf("the one before: got %v", err)
 		}
-		if got := told(t, s); len(got) != 1 || got[0] != two.GetHash() {
+		if got := told(t, s); len(got) != 1 || got[0].GetHash() != two.GetHash() {
 			t.Errorf("told %v, want %s", got, two.GetHash())
 		}
 		active, err := admin.GetActive(t.Context(), &leadpactv1.GetActiveRequest{})
@@ -105,8 +124,219 @@ func TestActivate(t *testing.T) {
 		}
 		versions, err := admin.ListVersions(t.Context(), &leadpactv1.ListVersionsRequest{})
 		if err != nil || len(versions.GetVersions()) != 2 || versions.GetVersions()[0].GetHash() != two.GetHash() ||
-			versions.GetVersions()[1].GetHash() != one.GetHash() || versions.GetVersions()[0].GetText() != nil {
+			versions.GetVersions()[1].GetHash() != one.GetHash() || versions.GetVersions()[0].GetText() != nil || versions.GetVersions()[1].GetInForce() {
+			t.Fatalf("versions: %v, %v", versions, err)
+		}
+		for i, side := range []string{"marketing", "sales"} {
+			g := versions.GetVersions()[0].GetSignatures()
+			if len(g) != 2 || g[i].GetSide() != side || g[i].GetName() == "" || g[i].GetKey() != sealtest.Public(side) || len(g[i].GetValue()) != 64 {
+				t.Errorf("signed by %v, want %s in place %d", g, side, i)
+			}
+		}
+		got, err := admin.GetVersion(t.Context(), &leadpactv1.GetVersionRequest{Hash: one.GetHash()})
+		if err != nil || !bytes.Equal(got.GetVersion().GetText(), first) || got.GetVersion().GetInForce() {
+			t.Errorf("the first: %v, %v", got, err)
+		}
+		for hash, want := range map[string]codes.Code{"": codes.InvalidArgument, "unheard of": codes.NotFound} {
+			if _, err := admin.GetVersion(t.Context(), &leadpactv1.GetVersionRequest{Hash: hash}); status.Code(err) != want {
+				t.Errorf("version %q: got %v, want %v", hash, err, want)
+			}
+		}
+	})
+}
+
+// TestActivateTakesNothingThatIsNotSealed: refused, nothing is stored, nobody is told.
+func TestActivateTakesNothingThatIsNotSealed(t *testing.T) {
+	t.Parallel()
+	onBoth(t, func(t *testing.T, s store.Compliance, _ place) {
+		a := soon(newReplica(t, s, "a"))
+		admin := leadpactv1.NewAgreementServiceClient(serve(t, a)(identity.Admin))
+		first, seal := signed(t, "1")
+		second, sealOfSecond := signed(t, "2")
+		rotated := sealtest.KeyedBy(t, second, "marketing", "new sales")
+		try := func(what string, text, seal []byte, code codes.Code, words string) {
+			t.Helper()
+			before, err := s.ListAgreements(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, err = admin.Activate(t.Context(), &leadpactv1.ActivateRequest{Text: text, Signatures: seal})
+			if status.Code(err) != code || !strings.Contains(status.Convert(err).Message(), words) {
+				t.Errorf("%s: got %v, want %v: %s", what, err, code, words)
+			}
+			if rows, err := s.ListAgreements(t.Context()); err != nil || len(rows) != len(before) {
+				t.Errorf("%s: %d versions were stored, %v", what, len(rows)-len(before), err)
+			}
+			if got := told(t, s); len(got) > 0 {
+				t.Errorf("%s: told %v", what, got)
+			}
+		}
+		try("no keys", unsigned(t), nil, codes.FailedPrecondition, "names no keys to sign it with: leadpact keygen")
+		try("no keys, and somebody's signatures", unsigned(t), seal, codes.FailedPrecondition, "names no keys")
+		try("keys and no signatures", first, nil, codes.InvalidArgument, "signatures:1:1: marketing has not signed")
+		try("one signature", first, bytes.SplitAfter(seal, []byte("\n"))[0], codes.InvalidArgument, "sales has not signed")
+		try("of another text", first, sealOfSecond, codes.InvalidArgument, "of another text, or was changed")
+		try("no signatures at all", first, []byte("yes"), codes.InvalidArgument, "signatures:1:1: \"yes\" is neither marketing nor sales")
+		for i := 0; i < len(first); i += 97 {
+			spoilt := bytes.Clone(first)
+			spoilt[i] ^= 2
+			try(fmt.Sprintf("byte %d flipped", i), spoilt, seal, codes.InvalidArgument, ":")
+		}
+		if _, err := admin.Activate(t.Context(), &leadpactv1.ActivateRequest{Text: first, Signatures: seal}); err != nil {
+			t.Fatal(err)
+		}
+		told(t, s)
+		try("keys dropped", bytes.Replace(unsigned(t), []byte(`version: "1"`), []byte(`version: "2"`), 1), nil, codes.FailedPrecondition, "names the keys of both sides and this one names none")
+		try("a key swapped by its new owner", rotated, sealtest.SealBy(t, rotated, "marketing", "new sales"), codes.InvalidArgument, "sales was made with another key")
+		if _, err := admin.Activate(t.Context(), &leadpactv1.ActivateRequest{Text: rotated, Signatures: sealtest.Seal(t, rotated)}); err != nil {
+			t.Errorf("a key changed by its old owner: %v", err)
+		}
+		told(t, s)
+		third := bytes.Replace(rotated, []byte(`version: "2"`), []byte(`version: "3"`), 1)
+		try("the old key after that", third, sealtest.Seal(t, third), codes.InvalidArgument, "sales was made with another key")
+	})
+}
+
+func TestActivateAtATime(t *testing.T) {
+	t.Parallel()
+	onBoth(t, func(t *testing.T, s store.Compliance, _ place) {
+		a := newReplica(t, s, "a")
+		a.cfg.Notice = time.Hour
+		admin := leadpactv1.NewAgreementServiceClient(serve(t, a)(identity.Admin))
+		now, err := s.Now(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		try := func(version string, from time.Time) (*leadpactv1.Version, error) {
+			text, seal := signed(t, version)
+			req := &leadpactv1.ActivateRequest{Text: text, Signatures: seal}
+			if !from.IsZero() {
+				req.ActiveFrom = timestamppb.New(from)
+			}
+			answer, err := admin.Activate(t.Context(), req)
+			return answer.GetVersion(), err
+		}
+		refused := func(version string, from time.Time, words string) {
+			t.Helper()
+			if _, err := try(version, from); status.Code(err) != codes.FailedPrecondition || !strings.Contains(err.Error(), words) {
+				t.Errorf("version %s at %v: got %v, want %s", version, from, err, words)
+			}
+		}
+		refused("1", now.Add(-time.Minute), "which lies in the past")
+		one, err := try("1", time.Time{})
+		if err != nil || !one.GetInForce() {
+			t.Fatalf("the first: %v, %v", one, err)
+		}
+		refused("2", now.Add(-time.Second), "which lies in the past")
+		refused("2", now.Add(30*time.Minute), "is too near: every service must know a version 1h0m0s before")
+		tomorrow := now.AddDate(0, 0, 1)
+		two, err := try("2", tomorrow)
+		if err != nil || two.GetInForce() || !two.GetActiveFrom().AsTime().Equal(tomorrow) {
+			t.Fatalf("tomorrow's: %v, %v", two, err)
+		}
+		if again, err := try("2", time.Time{}); err != nil || !again.GetActiveFrom().AsTime().Equal(tomorrow) {
+			t.Errorf("tomorrow's again: %v, %v", again, err)
+		}
+		if again, err := try("1", time.Time{}); err != nil || !again.GetInForce() {
+			t.Errorf("the one in force again: %v, %v", again, err)
+		}
+		refused("2", tomorrow.Add(time.Hour), "is scheduled for")
+		refused("3", time.Time{}, "a version is scheduled for")
+		refused("3", tomorrow, "a version is scheduled for")
+		three, err := try("3", tomorrow.Add(time.Microsecond))
+		if err != nil {
+			t.Fatal(err)
+		}
+		active, err := admin.GetActive(t.Context(), &leadpactv1.GetActiveRequest{})
+		if err != nil || active.GetVersion().GetHash() != one.GetHash() {
+			t.Errorf("in force: %v, %v", active, err)
+		}
+		versions, err := admin.ListVersions(t.Context(), &leadpactv1.ListVersionsRequest{})
+		if err != nil || len(versions.GetVersions()) != 3 || versions.GetVersions()[0].GetHash() != three.GetHash() ||
+			versions.GetVersions()[0].GetInForce() || !versions.GetVersions()[2].GetInForce() {
 			t.Errorf("versions: %v, %v", versions, err)
+		}
+		if n := standingAt(t, a, versionsName); n != 1 {
+			t.Errorf("%v versions came into force, want 1", n)
+		}
+	})
+}
+
+func standingAt(t *testing.T, r replica, name string) float64 {
+	t.Helper()
+	all, err := r.standing(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return all[name]
+}
+
+// TestOneOfManyFollows: of versions that are activated at once, each sealed by itself, one follows the first.
+func TestOneOfManyFollows(t *testing.T) {
+	t.Parallel()
+	onBoth(t, func(t *testing.T, s store.Compliance, p place) {
+		a, b := newReplica(t, s, "a"), newReplica(t, p.another(t), "b")
+		text, seal := signed(t, "1")
+		if _, err := a.ActivateText(t.Context(), Activation{Text: text, Signatures: seal, Actor: "dana"}); err != nil {
+			t.Fatal(err)
+		}
+		now, err := s.Now(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		var taken atomic.Int32
+		var group errgroup.Group
+		for i := range 6 {
+			text, seal := signed(t, fmt.Sprint(i+2))
+			group.Go(func() error {
+				_, err := []replica{a, b}[i%2].ActivateText(t.Context(), Activation{Text: text, Signatures: seal, Actor: "dana", From: now.Add(time.Hour)})
+				if refused := (*RefusedError)(nil); errors.As(err, &refused) {
+					return nil
+				}
+				taken.Add(1)
+				return err
+			})
+		}
+		if err := group.Wait(); err != nil {
+			t.Fatal(err)
+		}
+		if rows, err := s.ListAgreements(t.Context()); err != nil || len(rows) != 2 || taken.Load() != 1 {
+			t.Errorf("%d were taken, %d versions are stored, %v", taken.Load(), len(rows), err)
+		}
+	})
+}
+
+// TestTrial: a text without keys is taken as it is where that is asked for, and never after one with keys.
+func TestTrial(t *testing.T) {
+	t.Parallel()
+	onBoth(t, func(t *testing.T, s store.Compliance, _ place) {
+		a := soon(newReplica(t, s, "a"))
+		trial := func(text, seal []byte) error {
+			_, err := a.ActivateText(t.Context(), Activation{Text: text, Signatures: seal, Actor: "dana", Trial: true})
+			return err
+		}
+		again := func(version string) []byte {
+			return bytes.Replace(unsigned(t), []byte(`version: "1"`), fmt.Appendf(nil, "version: %q", version), 1)
+		}
+		text, seal := signed(t, "3")
+		faults, refused := (*FaultsError)(nil), (*RefusedError)(nil)
+		if err := trial(unsigned(t), nil); err != nil {
+			t.Error(err)
+		}
+		if err := trial(again("2"), nil); err != nil {
+			t.Error(err)
+		}
+		if err := trial(text, nil); !errors.As(err, &faults) {
+			t.Errorf("keys and no signatures: %v", err)
+		}
+		if err := trial(text, seal); err != nil {
+			t.Error(err)
+		}
+		if err := trial(again("4"), nil); !errors.As(err, &refused) {
+			t.Errorf("without keys after one with keys: %v", err)
+		}
+		if rows, err := s.ListAgreements(t.Context()); err != nil || len(rows) != 3 || len(rows[0].Signatures) > 0 || !bytes.Equal(rows[2].Signatures, seal) {
+			t.Errorf("versions %v, %v", rows, err)
 		}
 	})
 }
@@ -116,7 +346,7 @@ func TestActivateRefusesFaultsWithTheirPlaces(t *testing.T) {
 	onBoth(t, func(t *testing.T, s store.Compliance, _ place) {
 		a := newReplica(t, s, "a")
 		admin := leadpactv1.NewAgreementServiceClient(serve(t, a)(identity.Admin))
-		bad := bytes.Replace(text(t), []byte("lead.size >= 1000, pool: large"), []byte("lead.sise >= 1000, pool: larger"), 1)
+		bad := bytes.Replace(unsigned(t), []byte("lead.size >= 1000, pool: large"), []byte("lead.sise >= 1000, pool: larger"), 1)
 		before, _, _ := bytes.Cut(bad, []byte("lead.sise"))
 		line := 1 + bytes.Count(before, []byte("\n"))
 		_, err := admin.Activate(t.Context(), &leadpactv1.ActivateRequest{Text: bad})
@@ -148,7 +378,8 @@ func TestActivateNeedsAnAdministrator(t *testing.T) {
 			identity.Admin:   codes.OK,
 		} {
 			client := leadpactv1.NewAgreementServiceClient(as(role))
-			if _, err := client.Activate(t.Context(), &leadpactv1.ActivateRequest{Text: text(t)}); status.Code(err) != want {
+			text, seal := signed(t, "1")
+			if _, err := client.Activate(t.Context(), &leadpactv1.ActivateRequest{Text: text, Signatures: seal}); status.Code(err) != want {
 				t.Errorf("role %q: got %v, want %v", role, err, want)
 			}
 		}
@@ -164,7 +395,7 @@ func TestSeriesStartAtZero(t *testing.T) {
 		if err := a.startInForce(t.Context()); err != nil {
 			t.Errorf("before the first activation: %v", err)
 		}
-		row, err := a.ActivateText(t.Context(), text(t), "dana")
+		row, err := a.ActivateText(t.Context(), Activation{Text: unsigned(t), Actor: "dana", Trial: true})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -186,7 +417,7 @@ func TestSeriesStartAtZero(t *testing.T) {
 		}
 		look()
 		apply(t, a, breachOf("l", 0))
-		if _, err := a.ActivateText(t.Context(), text(t), "dana"); err != nil {
+		if _, err := a.ActivateText(t.Context(), Activation{Text: unsigned(t), Actor: "dana", Trial: true}); err != nil {
 			t.Fatal(err)
 		}
 		if err := a.startInForce(t.Context()); err != nil {
@@ -195,7 +426,7 @@ func TestSeriesStartAtZero(t *testing.T) {
 		if got := scrape(t, a).value[`leadpact_breaches_total{clock="call",grade="A",team="north"}`]; got != 1 {
 			t.Errorf("starting at 0 again left %v of 1 breach", got)
 		}
-		if _, err := a.ActivateText(t.Context(), []byte("title: 1"), "dana"); err == nil {
+		if _, err := a.ActivateText(t.Context(), Activation{Text: []byte("title: 1"), Actor: "dana"}); err == nil {
 			t.Error("a text with faults was taken")
 		} else if faults := (*FaultsError)(nil); !errors.As(err, &faults) || len(faults.Faults) == 0 {
 			t.Errorf("got %v, want its faults", err)

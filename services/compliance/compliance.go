@@ -21,13 +21,15 @@ import (
 	eventv1 "github.com/leadpact/leadpact/proto/leadpact/event/v1"
 )
 
-// Config is what the service needs; all of it must be set.
+// Config is what the service needs; all of it must be set but Notice.
 type Config struct {
 	Store store.Compliance
 	// Owner names this replica, for leases.
 	Owner string
 	// Kick wakes the relay after something was queued.
-	Kick       func()
+	Kick func()
+	// Notice is how long before it comes into force the services hear of a version that follows another; 0 means 2 s.
+	Notice     time.Duration
 	Logger     *slog.Logger
 	Registerer prometheus.Registerer
 }
@@ -50,6 +52,9 @@ var _ bus.Handler = (*Service)(nil)
 func New(cfg Config) (*Service, error) {
 	if cfg.Store == nil || cfg.Owner == "" || cfg.Kick == nil || cfg.Logger == nil || cfg.Registerer == nil {
 		return nil, errors.New("compliance: a part of the configuration is missing")
+	}
+	if cfg.Notice == 0 {
+		cfg.Notice = 2 * time.Second
 	}
 	s := &Service{cfg: cfg, written: make(chan struct{})}
 	s.shards = &shards{store: cfg.Store, owner: cfg.Owner, logger: cfg.Logger, now: time.Now, owned: map[int]time.Time{}}
@@ -138,6 +143,7 @@ func write(ctx context.Context, tx store.ComplianceTx, lines []store.Entry, effe
 		all.Tallies = append(all.Tallies, fx.Tallies...)
 		all.Start = append(all.Start, fx.Start...)
 		all.End = append(all.End, fx.End...)
+		all.Members = append(all.Members, fx.Members...)
 	}
 	if len(entries) == 0 {
 		return nil
@@ -153,6 +159,11 @@ func write(ctx context.Context, tx store.ComplianceTx, lines []store.Entry, effe
 	}
 	if err := tx.EndClocks(ctx, all.End); err != nil {
 		return err
+	}
+	for _, members := range all.Members {
+		if err := tx.SaveMembers(ctx, members); err != nil {
+			return err
+		}
 	}
 	for i, h := range locked {
 		locked[i] = heads[h.Shard]

@@ -107,7 +107,7 @@ func newCollector(s *Service) *collector {
 			auditName: prometheus.NewDesc(auditName,
 				"Clocks that the ledger saw start, never saw end, and that were due more than 30 s ago.", nil, nil),
 			versionsName: prometheus.NewDesc(versionsName,
-				"Versions of the agreement that were ever activated; 0 means that none is in force.", nil, nil),
+				"Versions of the agreement that came into force so far; 0 means that none is in force.", nil, nil),
 		},
 	}
 }
@@ -176,7 +176,7 @@ const (
 )
 
 // standing is what is so now, whatever was counted: how many clocks were left behind (told as started, never as ended, and due
-// longer than overdue ago), and how many versions of the agreement there are.
+// longer than overdue ago), and how many versions of the agreement came into force.
 func (s *Service) standing(ctx context.Context) (map[string]float64, error) {
 	now, err := s.cfg.Store.Now(ctx)
 	if err != nil {
@@ -190,5 +190,5 @@ func (s *Service) standing(ctx context.Context) (map[string]float64, error) {
 	if err != nil {
 		return nil, err
 	}
-	return map[string]float64{auditName: float64(left), versionsName: float64(len(versions))}, nil
+	return map[string]float64{auditName: float64(left), versionsName: float64(begun(versions, now))}, nil
 }

@@ -113,7 +113,7 @@ func TestGetMetricsIsWhatAScrapeShows(t *testing.T) {
 	t.Parallel()
 	onBoth(t, func(t *testing.T, s store.Compliance, _ place) {
 		a := newReplica(t, s, "a")
-		if _, err := a.ActivateText(t.Context(), text(t), "dana"); err != nil {
+		if _, err := a.ActivateText(t.Context(), Activation{Text: unsigned(t), Actor: "dana", Trial: true}); err != nil {
 			t.Fatal(err)
 		}
 		apply(t, a, story(seeded(t), 80)...)

@@ -13,6 +13,7 @@ import (
 	"github.com/leadpact/leadpact/internal/event"
 	"github.com/leadpact/leadpact/internal/store"
 	eventv1 "github.com/leadpact/leadpact/proto/leadpact/event/v1"
+	"github.com/leadpact/leadpact/services/handoff/route"
 )
 
 // Apply applies one partition's events in one transaction (bus.Handler). A handoff that exists, an outcome that is known and a
@@ -129,17 +130,14 @@ func (s *Service) foresee(ctx context.Context, events []*eventv1.Event, n *need)
 	return nil
 }
 
-// poolFor is the pool of the first route whose condition holds. One that costs too much on this lead does not hold: the last
-// route takes all.
+// poolFor is the pool of the route that takes the lead.
 func poolFor(version *agreement.Agreement, staged *eventv1.LeadStaged) (string, error) {
 	lead := agreement.Lead{
 		Fields: event.Values(staged.GetContact().GetFields()), Score: staged.GetScore(), Fit: staged.GetFit(), Engagement: staged.GetEngagement(),
 		Stage: staged.GetTo(), Grade: staged.GetGrade(), Channel: staged.GetChannel(), Source: staged.GetFirstSource(),
 	}
-	for _, r := range version.Handoff.Routes {
-		if holds, err := r.When.Holds(&lead); err == nil && holds {
-			return r.Pool, nil
-		}
+	if way := route.Way(version.Handoff.Routes, &lead); way >= 0 {
+		return version.Handoff.Routes[way].Pool, nil
 	}
 	return "", fmt.Errorf("no route of agreement %s takes the lead", version.Hash)
 }

@@ -42,52 +42,6 @@ type people struct {
 	newest *roster
 }
 
-// SetRoster stores a new version of the roster with its history, and applies it; one that is the newest already changes nothing.
-// It must fit the agreements that are here.
-func (s *Service) SetRoster(ctx context.Context, text []byte, actor string) error {
-	r, faults := agreement.ParseRoster("roster", text)
-	if len(faults) > 0 {
-		return fmt.Errorf("take up the roster: %w", join(faults))
-	}
-	rows, err := s.store.ListAgreements(ctx)
-	if err != nil {
-		return fmt.Errorf("take up the roster: %w", err)
-	}
-	if len(rows) > 0 {
-		newest, err := s.versions.get(ctx, rows[len(rows)-1].Hash)
-		if err != nil {
-			return fmt.Errorf("take up the roster: %w", err)
-		}
-		if faults := newest.CheckRoster(r); len(faults) > 0 {
-			return fmt.Errorf("take up the roster: %w", join(faults))
-		}
-	}
-	now, err := s.store.Now(ctx)
-	if err != nil {
-		return err
-	}
-	stored, err := s.store.SaveRoster(ctx, store.RosterRow{Hash: r.Hash, Text: text, At: now, Actor: actor})
-	if err != nil {
-		return fmt.Errorf("store the roster: %w", err)
-	}
-	if stored {
-		s.cfg.Log.InfoContext(ctx, "a new roster applies", "roster", r.Hash, "actor", actor)
-	}
-	if err := s.people.refresh(ctx); err != nil {
-		return err
-	}
-	s.lookAgain()
-	return nil
-}
-
-func join(faults []agreement.Fault) error {
-	var all []error
-	for _, f := range faults {
-		all = append(all, f)
-	}
-	return errors.Join(all...)
-}
-
 // now is the roster that was read last; before the first it has nobody.
 func (p *people) now() *roster {
 	p.mu.Lock()

@@ -26,12 +26,9 @@ func (s *Service) ListInbox(ctx context.Context, r *leadpactv1.ListInboxRequest)
 	if err != nil {
 		return nil, err
 	}
-	limit := int(r.GetLimit())
-	switch {
-	case limit < 0 || limit > 500:
-		return nil, status.Errorf(codes.InvalidArgument, "limit %d: ask for 1 to 500, or 0 for 100", limit)
-	case limit == 0:
-		limit = 100
+	limit, err := bounded(r.GetLimit())
+	if err != nil {
+		return nil, err
 	}
 	rows, err := s.store.Inbox(ctx, who, limit)
 	if err != nil {
@@ -42,6 +39,17 @@ func (s *Service) ListInbox(ctx context.Context, r *leadpactv1.ListInboxRequest)
 		out.Assignments = append(out.Assignments, answer(row.Handoff, row.Assignment, row.Clocks))
 	}
 	return out, nil
+}
+
+// bounded is how much of a list is asked for.
+func bounded(limit int32) (int, error) {
+	switch {
+	case limit < 0 || limit > 500:
+		return 0, status.Errorf(codes.InvalidArgument, "limit %d: ask for 1 to 500, or 0 for 100", limit)
+	case limit == 0:
+		return 100, nil
+	}
+	return int(limit), nil
 }
 
 // Accept takes the lead on.

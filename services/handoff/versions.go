@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"time"
 
 	"github.com/leadpact/leadpact/internal/agreement"
 	"github.com/leadpact/leadpact/internal/bus"
@@ -49,6 +50,32 @@ func (v *versions) get(ctx context.Context, hash string) (*agreement.Agreement, 
 	return nil, fmt.Errorf("agreement %s: %w", hash, errVersion)
 }
 
+// from returns the version in force, nil before the first, and those that are scheduled.
+func (v *versions) from(ctx context.Context, now time.Time) (current *agreement.Agreement, coming []*agreement.Agreement, err error) {
+	rows, err := v.store.ListAgreements(ctx)
+	if err != nil {
+		return nil, nil, fmt.Errorf("read the agreements: %w", err)
+	}
+	present := -1
+	for i, row := range rows {
+		if !row.ActiveFrom.After(now) {
+			present = i
+		}
+	}
+	for i := max(present, 0); i < len(rows); i++ {
+		a, err := v.get(ctx, rows[i].Hash)
+		if err != nil {
+			return nil, nil, err
+		}
+		if i == present {
+			current = a
+		} else {
+			coming = append(coming, a)
+		}
+	}
+	return current, coming, nil
+}
+
 // load makes sure that the versions are compiled.
 func (v *versions) load(ctx context.Context, hashes []string) error {
 	for _, hash := range hashes {
@@ -65,7 +92,7 @@ func (v *versions) add(ctx context.Context, a *eventv1.AgreementActivated) error
 		return bus.Permanent(err)
 	}
 	return v.store.SaveAgreement(ctx, store.AgreementRow{
-		Hash: a.GetHash(), ActiveFrom: event.Time(a.GetActiveFrom()), Text: a.GetText(), Actor: a.GetActor(),
+		Hash: a.GetHash(), ActiveFrom: event.Time(a.GetActiveFrom()), Text: a.GetText(), Actor: a.GetActor(), Signatures: a.GetSignatures(),
 	})
 }
 

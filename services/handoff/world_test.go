@@ -214,7 +214,7 @@ func (w *world) agree(text string) {
 
 func (w *world) people(text string) {
 	w.t.Helper()
-	if err := w.SetRoster(w.t.Context(), []byte(text), "admin"); err != nil {
+	if _, err := w.TakeRoster(w.t.Context(), []byte(text), "admin"); err != nil {
 		w.t.Fatal(err)
 	}
 }

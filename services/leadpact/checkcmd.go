@@ -32,7 +32,7 @@ func (c *checkCommand) Run() error {
 			return fmt.Errorf("--from %s: write a day as 2026-11-30", c.From)
 		}
 	}
-	a, joined, faults, err := agreement.Load(c.File, os.ReadFile)
+	a, joined, faults, err := agreement.Load(c.File, readFile)
 	if err != nil {
 		return err
 	}
@@ -42,22 +42,22 @@ func (c *checkCommand) Run() error {
 		pending = a.Pending()
 		faults = append(faults, a.Stale(calendar.Date{Year: from.Year(), Month: from.Month(), Day: from.Day()})...)
 	}
+	var r *agreement.Roster
 	if c.Roster != "" {
-		people, err := os.ReadFile(c.Roster)
+		people, err := readFile(c.Roster)
 		if err != nil {
 			return err
 		}
 		files = append(files, agreement.File{Name: c.Roster, Text: people})
-		r, unfit := agreement.ParseRoster(c.Roster, people)
-		if a != nil && r != nil {
+		var unfit []agreement.Fault
+		if r, unfit = agreement.ParseRoster(c.Roster, people); a != nil && r != nil {
 			unfit = append(unfit, a.CheckRoster(r)...)
 		}
-		if faults = append(faults, unfit...); len(faults) == 0 {
-			alone, err := a.Understaffed(r, from)
-			if err != nil {
-				return err
-			}
-			warnings = append(warnings, alone...)
+		faults = append(faults, unfit...)
+	}
+	if len(faults) == 0 {
+		if warnings, err = doubts(a, r, from); err != nil {
+			return err
 		}
 	}
 	hash := ""
@@ -77,6 +77,16 @@ func (c *checkCommand) Run() error {
 		return failed{1}
 	}
 	return err
+}
+
+// doubts are the warnings about files without faults; the roster may be nil.
+func doubts(a *agreement.Agreement, r *agreement.Roster, from time.Time) ([]agreement.Fault, error) {
+	out := a.Doubts(r)
+	if r == nil {
+		return out, nil
+	}
+	alone, err := a.Understaffed(r, from)
+	return append(out, alone...), err
 }
 
 // tell shows what was found to a person: warnings only when nothing worse is to be mended first.
@@ -119,9 +129,19 @@ func showFaults(files []agreement.File, faults []agreement.Fault) error {
 	return failed{1}
 }
 
+// readFile reads as much of a file as the check needs to know that it is too large.
+func readFile(name string) ([]byte, error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close() // it was only read
+	return io.ReadAll(io.LimitReader(f, agreement.MaxBytes+1))
+}
+
 // readAgreement reads an agreement and what it includes; faults are shown, and the error says then how to end.
 func readAgreement(name string) (*agreement.Agreement, error) {
-	a, joined, faults, err := agreement.Load(name, os.ReadFile)
+	a, joined, faults, err := agreement.Load(name, readFile)
 	if err != nil {
 		return nil, err
 	}
@@ -133,7 +153,7 @@ func readAgreement(name string) (*agreement.Agreement, error) {
 
 // readRoster reads a roster that fits to the agreement.
 func readRoster(name string, a *agreement.Agreement) (*agreement.Roster, error) {
-	text, err := os.ReadFile(name)
+	text, err := readFile(name)
 	if err != nil {
 		return nil, err
 	}

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -12,47 +11,11 @@ import (
 
 	"github.com/schollz/progressbar/v3"
 	"golang.org/x/term"
-	"google.golang.org/grpc"
-	"google.golang.org/grpc/credentials/insecure"
-	"google.golang.org/grpc/status"
 
 	"github.com/leadpact/leadpact/internal/identity"
-	leadpactv1 "github.com/leadpact/leadpact/proto/leadpact/v1"
 	"github.com/leadpact/leadpact/services/leadpact/app"
 	"github.com/leadpact/leadpact/services/leadpact/replay"
 )
-
-type activateCommand struct {
-	File  string `arg:"" help:"Agreement." type:"existingfile"`
-	GRPC  string `name:"grpc" help:"Address of a compliance process." default:"127.0.0.1:9090" env:"LEADPACT_GRPC"`
-	Token string `help:"Reference (env:NAME, file:PATH) to an administrator's token." default:"env:LEADPACT_TOKEN"`
-}
-
-// Run activates over gRPC.
-func (c *activateCommand) Run(ctx context.Context) error {
-	text, err := os.ReadFile(c.File)
-	if err != nil {
-		return err
-	}
-	token, err := app.Secret(c.Token)
-	if err != nil {
-		return err
-	}
-	conn, err := grpc.NewClient(c.GRPC, grpc.WithTransportCredentials(insecure.NewCredentials()), grpc.WithPerRPCCredentials(identity.Bearer(token)))
-	if err != nil {
-		return fmt.Errorf("reach %s: %w", c.GRPC, err)
-	}
-	defer conn.Close() // nothing is left to send
-	ctx, cancel := context.WithTimeout(ctx, 15*time.Second)
-	defer cancel()
-	resp, err := leadpactv1.NewAgreementServiceClient(conn).Activate(ctx, &leadpactv1.ActivateRequest{Text: text})
-	if err != nil {
-		return errors.New(status.Convert(err).Message())
-	}
-	v := resp.GetVersion()
-	fmt.Printf("%s (%s) is in force since %s\n", v.GetTitle(), v.GetHash(), v.GetActiveFrom().AsTime().Format(time.RFC3339))
-	return nil
-}
 
 type tokenCommand struct {
 	Person string        `required:"" help:"Who it is for; a rep's id as the roster has it."`

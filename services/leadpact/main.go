@@ -21,19 +21,29 @@ var version = ""
 
 // program is every command.
 type program struct {
-	Serve    serveCommand    `cmd:"" help:"Run all roles, or some."`
-	Demo     demoCommand     `cmd:"" help:"Run everything here with simulated senders and reps, and watch it."`
-	Check    checkCommand    `cmd:"" help:"Find the faults of an agreement or a roster."`
-	Schema   schemaCommand   `cmd:"" help:"Print the JSON Schema of an agreement or a roster, for editors."`
-	Diff     diffCommand     `cmd:"" help:"Say what differs between two versions of the agreement, in the words of the contract."`
-	Render   renderCommand   `cmd:"" help:"Draw the agreement as people sign it: a page, a PDF, and its meetings as a calendar file."`
-	Due      dueCommand      `cmd:"" help:"Say when a promise falls due, and why."`
-	Activate activateCommand `cmd:"" help:"Make a version of the agreement the one in force."`
-	Token    tokenCommand    `cmd:"" help:"Make a token for a person and add it to a token file."`
-	Replay   replayCommand   `cmd:"" help:"Send recorded leads and outcomes through the webhook door as history."`
-	Verify   verifyCommand   `cmd:"" help:"Check every promise that the stores can prove; a line each."`
-	Migrate  migrateCommand  `cmd:"" help:"Bring the database to this program's schema."`
-	Version  versionCommand  `cmd:"" help:"Print the version."`
+	Serve  serveCommand  `cmd:"" help:"Run all roles, or some."`
+	Demo   demoCommand   `cmd:"" help:"Run everything here with simulated senders and reps, and watch it."`
+	Init   initCommand   `cmd:"" help:"Write a first agreement and its roster: five questions, or flags."`
+	Check  checkCommand  `cmd:"" help:"Find the faults of an agreement or a roster."`
+	Schema schemaCommand `cmd:"" help:"Print the JSON Schema of an agreement or a roster, for editors."`
+	Diff   diffCommand   `cmd:"" help:"Say what differs between two versions of the agreement, in the words of the contract."`
+	Due    dueCommand    `cmd:"" help:"Say when a promise falls due, and why."`
+	Try    tryCommand    `cmd:"" help:"Show what would become of one lead, why, and what would have decided otherwise. Nothing is written."`
+	Render renderCommand `cmd:"" help:"Draw the agreement as people sign it: a page, a PDF, and its meetings as a calendar file."`
+
+	Keygen      keygenCommand      `cmd:"" help:"Make a key to sign agreements with."`
+	Sign        signCommand        `cmd:"" help:"Sign an agreement for marketing or for sales."`
+	Activate    activateCommand    `cmd:"" help:"Let a signed version of the agreement come into force."`
+	Versions    versionsCommand    `cmd:"" help:"List the versions of the agreement, or print one."`
+	Acknowledge acknowledgeCommand `cmd:"" help:"Say that you know a version of the agreement."`
+	Coverage    coverageCommand    `cmd:"" help:"Say who of the roster has acknowledged a version, and who has not."`
+	Roster      rosterCommand      `cmd:"" help:"Change the roster of running processes, or show its history."`
+
+	Token   tokenCommand   `cmd:"" help:"Make a token for a person and add it to a token file."`
+	Replay  replayCommand  `cmd:"" help:"Send recorded leads and outcomes through the webhook door as history."`
+	Verify  verifyCommand  `cmd:"" help:"Check every promise that the stores can prove; a line each."`
+	Migrate migrateCommand `cmd:"" help:"Bring the database to this program's schema."`
+	Version versionCommand `cmd:"" help:"Print the version."`
 
 	LogLevel  *slog.Level `help:"Least level that is logged: debug, info, warn, error. Unless given it is info, and warn beside the demonstration's ticker." env:"LEADPACT_LOG_LEVEL"`
 	LogFormat string      `help:"Form of the log: json, text, or auto (text on a terminal)." enum:"auto,json,text" default:"auto" env:"LEADPACT_LOG_FORMAT"`

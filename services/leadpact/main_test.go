@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
 	"os"
 	"os/exec"
@@ -37,7 +38,7 @@ func TestScript(t *testing.T) {
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"await": await, "door": door, "exits": exits, "samestate": sameState,
+			"await": await, "door": door, "exits": exits, "keyed": keyed, "private": private, "reported": reported, "samestate": sameState,
 		},
 	})
 }
@@ -60,7 +61,7 @@ func exits(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// door waits until a process on the folder data takes webhooks, and sets DOOR to their address.
+// door waits until a process on the folder data takes webhooks, and sets DOOR to their address, and LEADPACT_GRPC.
 func door(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 0 {
 		ts.Fatalf("usage: door")
@@ -71,6 +72,7 @@ func door(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("%v", err)
 	}
 	ts.Setenv("DOOR", a.HTTP)
+	ts.Setenv("LEADPACT_GRPC", a.GRPC)
 	for until := time.Now().Add(time.Minute); time.Now().Before(until); time.Sleep(20 * time.Millisecond) {
 		resp, err := http.Get("http://" + a.HTTP + "/readyz") // a script has no context
 		if err != nil {
@@ -82,6 +84,43 @@ func door(ts *testscript.TestScript, neg bool, args []string) {
 		}
 	}
 	ts.Fatalf("%s does not become ready", a.HTTP)
+}
+
+// keyed writes agreement.yaml as another version, with the keys that keygen printed into files.
+func keyed(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 4 {
+		ts.Fatalf("usage: keyed FILE VERSION MARKETING SALES")
+	}
+	parties := fmt.Sprintf("parties: {marketing: {name: marketing, key: %q}, sales: {name: sales, key: %q}}",
+		strings.TrimSpace(ts.ReadFile(args[2])), strings.TrimSpace(ts.ReadFile(args[3])))
+	text := strings.NewReplacer("parties: {marketing: Marketing, sales: Sales}", parties, "version: test-1", "version: "+args[1]).Replace(ts.ReadFile("agreement.yaml"))
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(text), 0o600))
+}
+
+// private demands that nobody but its owner can read a file.
+func private(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: private FILE")
+	}
+	info, err := os.Stat(ts.MkAbs(args[0]))
+	ts.Check(err)
+	if info.Mode().Perm() != 0o600 {
+		ts.Fatalf("%s has the mode %v", args[0], info.Mode())
+	}
+}
+
+// reported runs a program until it prints a text: what one service tells another is on its way for a moment.
+func reported(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: reported TEXT PROGRAM [ARGUMENT ...]")
+	}
+	for until := time.Now().Add(time.Minute); time.Now().Before(until); time.Sleep(20 * time.Millisecond) {
+		ts.Check(ts.Exec(args[1], args[2:]...))
+		if strings.Contains(ts.ReadFile("stdout"), args[0]) {
+			return
+		}
+	}
+	ts.Fatalf("%q is not reported", args[0])
 }
 
 // sameState compares the state hashes that two runs of verify printed.

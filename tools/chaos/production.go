@@ -80,6 +80,9 @@ func (p *production) start(ctx context.Context) (doors, error) {
 			return doors{}, err
 		}
 	}
+	if err := sign(ctx, p.o); err != nil {
+		return doors{}, err
+	}
 	if _, err := command(ctx, p.o, "activate", "agreement.yaml", "--grpc", compliance, "--token", "file:admin.token"); err != nil {
 		return doors{}, fmt.Errorf("activate: %w", err)
 	}

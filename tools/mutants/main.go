@@ -70,6 +70,26 @@ func mutants() []mutant {
 			packages: []string{"./internal/store/sqlite"},
 		},
 		{
+			name:     "signatures are not looked at",
+			edits:    []edit{{"internal/agreement/seal.go", "return ok && ed25519.Verify(key, sealed(s, hash), g.Value)", "return ok && len(key) > 0"}},
+			packages: []string{"./internal/agreement"}, run: "Seal|OneByteFlipped",
+		},
+		{
+			name:     "whoever names a key signs with it",
+			edits:    []edit{{"internal/agreement/seal.go", "case before == nil || !before.Parties.Sign():", "case before == nil || a.Parties.Sign():"}},
+			packages: []string{"./internal/agreement"}, run: "Seal",
+		},
+		{
+			name:     "the newest version instead of the one in force",
+			edits:    []edit{{"services/leadpact/app/versions.go", "		if !v.order[i].from.After(t) {", "		if i > 0 || !v.order[i].from.After(t) {"}},
+			packages: []string{"./services/leadpact/app"}, run: "SecondVersionUnderLoad",
+		},
+		{
+			name:     "a version is in force before others know of it",
+			edits:    []edit{{"services/compliance/activation.go", "earliest = now.Add(notice)", "earliest = now.Add(min(notice, time.Microsecond))"}},
+			packages: []string{"./services/leadpact/app"}, run: "SecondVersionUnderLoad",
+		},
+		{
 			name: "relay by id >",
 			edits: []edit{
 				{"internal/store/postgres/outbox.go", "`SELECT id, partition, data FROM outbox ORDER BY id LIMIT $1`, max(limit, 0))",

@@ -2,8 +2,11 @@ package postgres
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"time"
+
+	"github.com/jackc/pgx/v5"
 
 	"github.com/leadpact/leadpact/internal/store"
 )
@@ -18,14 +21,34 @@ func (c *compliance) Update(ctx context.Context, f func(ctx context.Context, tx 
 	return c.update(ctx, func(ctx context.Context, tx *transaction) error { return f(ctx, &complianceTx{outbox{tx}}) })
 }
 
-func (c *compliance) Activate(ctx context.Context, row store.AgreementRow, messages []store.Message) (activated bool, err error) {
+// Activate holds the table's lock: of two that follow one version, the second finds another there.
+func (c *compliance) Activate(ctx context.Context, row store.AgreementRow, after string, messages []store.Message) (fresh bool, err error) {
+	var overtaken bool
 	err = c.update(ctx, func(ctx context.Context, tx *transaction) error {
-		if activated, err = saveAgreement(ctx, tx, row); err != nil || !activated {
+		fresh, overtaken = false, false
+		if _, err := exec(ctx, tx, "lock the agreements", `LOCK TABLE agreements IN SHARE ROW EXCLUSIVE MODE`); err != nil {
+			return err
+		}
+		hashes, err := collect(ctx, tx, "read the versions", pgx.RowTo[string], `SELECT hash FROM agreements ORDER BY active_from DESC, hash DESC`)
+		if err != nil {
+			return err
+		}
+		if slices.Contains(hashes, row.Hash) {
+			return nil
+		}
+		if newest := append(hashes, "")[0]; newest != after {
+			overtaken = true
+			return nil
+		}
+		if fresh, err = saveAgreement(ctx, tx, row); err != nil {
 			return err
 		}
 		return outbox{tx}.Enqueue(ctx, messages)
 	})
-	return activated && err == nil, err
+	if err == nil && overtaken {
+		err = fmt.Errorf("postgres: activate agreement %s: another version was activated: %w", row.Hash, store.ErrConflict)
+	}
+	return fresh && err == nil, err
 }
 
 // StartClocks keeps a clock that has ended ended.

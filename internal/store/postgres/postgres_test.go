@@ -118,11 +118,40 @@ func TestServicesShareADatabaseAndNoTable(t *testing.T) {
 	}
 }
 
+// A store of an earlier program keeps what is in it.
+func TestVersionsOfAnEarlierProgramStay(t *testing.T) {
+	t.Parallel()
+	url := pgtest.Database(t)
+	row := store.AgreementRow{Hash: "h", ActiveFrom: time.Unix(1, 0).UTC(), Text: []byte("text"), Actor: "anna", Signatures: []byte("later")}
+	before := open(t, postgres.OpenScoring, url, postgres.Options{})
+	if err := errors.Join(before.SaveAgreement(t.Context(), row), before.Close()); err != nil {
+		t.Fatal(err)
+	}
+	connection, err := pgx.Connect(t.Context(), url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer connection.Close(context.Background())
+	for _, undo := range []string{
+		`ALTER TABLE leadpact_scoring.agreements DROP COLUMN signatures`, `DELETE FROM leadpact_scoring.goose_db_version WHERE version_id > 1`,
+	} {
+		if _, err := connection.Exec(t.Context(), undo); err != nil {
+			t.Fatal(err)
+		}
+	}
+	after := open(t, postgres.OpenScoring, url, postgres.Options{})
+	defer after.Close()
+	rows, err := after.ListAgreements(t.Context())
+	if err != nil || len(rows) != 1 || rows[0].Hash != "h" || string(rows[0].Text) != "text" || len(rows[0].Signatures) != 0 {
+		t.Errorf("%+v, %v", rows, err)
+	}
+}
+
 func TestPingSaysThatTheSchemaIsBehind(t *testing.T) {
 	t.Parallel()
 	url := pgtest.Database(t)
 	early := handoff(t, url, postgres.Options{NoMigrate: true})
-	const want = "postgres: schema leadpact_handoff is at version 0 and this program needs 1: run `leadpact migrate`"
+	const want = "postgres: schema leadpact_handoff is at version 0 and this program needs 2: run `leadpact migrate`"
 	if err := early.Ping(t.Context()); err == nil || err.Error() != want {
 		t.Fatalf("before the migration: %v", err)
 	}
@@ -141,7 +170,10 @@ func TestReadOnlyReadsAndWritesNothing(t *testing.T) {
 	}
 	writer := handoff(t, url, postgres.Options{})
 	row := store.RosterRow{Hash: "h", Text: []byte("reps"), At: time.Unix(1, 0).UTC(), Actor: "anna"}
-	if _, err := writer.SaveRoster(t.Context(), row); err != nil {
+	if err := writer.Update(t.Context(), func(ctx context.Context, tx store.HandoffTx) error {
+		_, err := tx.SaveRoster(ctx, row)
+		return err
+	}); err != nil {
 		t.Fatal(err)
 	}
 	if got, err := reader.LatestRoster(t.Context()); err != nil || got.Hash != "h" {

@@ -7,7 +7,7 @@ import (
 )
 
 func agreementFields(a *store.AgreementRow) []any {
-	return []any{&a.Hash, at(&a.ActiveFrom), &a.Text, &a.Actor}
+	return []any{&a.Hash, at(&a.ActiveFrom), &a.Text, &a.Actor, &a.Signatures}
 }
 
 // SaveAgreement stores a version.
@@ -21,13 +21,13 @@ func (e *engine) SaveAgreement(ctx context.Context, row store.AgreementRow) erro
 // insertAgreement says whether the version is new.
 func (t *tx) insertAgreement(ctx context.Context, row store.AgreementRow) (bool, error) {
 	n, err := t.exec(ctx, "save an agreement",
-		`INSERT INTO agreements (hash, active_from, document, actor) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING`,
-		row.Hash, micros(row.ActiveFrom), blob(row.Text), row.Actor)
+		`INSERT INTO agreements (hash, active_from, document, actor, signatures) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`,
+		row.Hash, micros(row.ActiveFrom), blob(row.Text), row.Actor, blob(row.Signatures))
 	return n == 1, err
 }
 
 // ListAgreements returns all versions.
 func (e *engine) ListAgreements(ctx context.Context) ([]store.AgreementRow, error) {
 	return collect(ctx, e.read, "list agreements", agreementFields,
-		`SELECT hash, active_from, document, actor FROM agreements ORDER BY active_from, hash`)
+		`SELECT hash, active_from, document, actor, signatures FROM agreements ORDER BY active_from, hash`)
 }

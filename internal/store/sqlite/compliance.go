@@ -2,6 +2,8 @@ package sqlite
 
 import (
 	"context"
+	"fmt"
+	"slices"
 
 	"github.com/leadpact/leadpact/internal/store"
 )
@@ -25,12 +27,28 @@ func (c compliance) Update(ctx context.Context, f func(ctx context.Context, tx s
 }
 
 // Activate stores a version of the agreement and queues the messages that tell it.
-func (c compliance) Activate(ctx context.Context, row store.AgreementRow, messages []store.Message) (fresh bool, err error) {
+func (c compliance) Activate(ctx context.Context, row store.AgreementRow, after string, messages []store.Message) (fresh bool, err error) {
+	var overtaken bool
 	err = c.update(ctx, func(ctx context.Context, t *tx) error {
-		if fresh, err = t.insertAgreement(ctx, row); err != nil || !fresh {
+		fresh, overtaken = false, false
+		hashes, err := collect(ctx, t, "read the versions", column[string], `SELECT hash FROM agreements ORDER BY active_from DESC, hash DESC`)
+		if err != nil {
+			return err
+		}
+		if slices.Contains(hashes, row.Hash) {
+			return nil
+		}
+		if newest := append(hashes, "")[0]; newest != after {
+			overtaken = true
+			return nil
+		}
+		if fresh, err = t.insertAgreement(ctx, row); err != nil {
 			return err
 		}
 		return t.Enqueue(ctx, messages)
 	})
+	if err == nil && overtaken {
+		err = fmt.Errorf("sqlite: activate agreement %s: another version was activated: %w", row.Hash, store.ErrConflict)
+	}
 	return fresh && err == nil, err
 }

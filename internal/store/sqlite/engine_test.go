@@ -23,3 +23,31 @@ func TestTheWriterIsDurable(t *testing.T) {
 		t.Error("a reader writes")
 	}
 }
+
+// A store of an earlier program keeps what is in it.
+func TestVersionsOfAnEarlierProgramStay(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "store.db")
+	e, err := open(t.Context(), path, "compliance", Options{NoMigrate: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := e.schema.UpTo(t.Context(), 1); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := e.write.ExecContext(t.Context(), `INSERT INTO agreements (hash, active_from, document, actor) VALUES ('h', 1, x'61', 'anna')`); err != nil {
+		t.Fatal(err)
+	}
+	if err := e.Close(); err != nil {
+		t.Fatal(err)
+	}
+	s, err := OpenCompliance(t.Context(), path, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	rows, err := s.ListAgreements(t.Context())
+	if err != nil || len(rows) != 1 || rows[0].Hash != "h" || string(rows[0].Text) != "a" || len(rows[0].Signatures) != 0 {
+		t.Errorf("%+v, %v", rows, err)
+	}
+}

@@ -10,6 +10,9 @@ import (
 func exerciseCompliance(t *testing.T, o Opener) {
 	cases{
 		"ActivateTellsOnce":              activateTellsOnce,
+		"ActivateFollows":                activateFollows,
+		"AcknowledgementsKeepTheFirst":   acknowledgementsKeepTheFirst,
+		"MembersAreTheNewest":            membersAreTheNewest,
 		"LedgerIsUnique":                 ledgerIsUnique,
 		"LedgerComesBackWhole":           ledgerComesBackWhole,
 		"LedgerIsReadByTypeAndPage":      ledgerIsReadByTypeAndPage,

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -23,7 +24,7 @@ func activateTellsOnce(t *testing.T, o Opener) {
 	var group errgroup.Group
 	for i := range 6 {
 		group.Go(func() error {
-			stored, err := pair[i%2].Activate(ctx, row, message("activated"))
+			stored, err := pair[i%2].Activate(ctx, row, "", message("activated"))
 			if stored {
 				fresh.Add(1)
 			}
@@ -35,14 +36,120 @@ func activateTellsOnce(t *testing.T, o Opener) {
 		t.Fatalf("one version, activated by six at once, was stored %d times", n)
 	}
 	same(t, "told", texted(relayAll(t, ctx, pair[0])), []string{"activated"})
-	stored, err := pair[0].Activate(ctx, filled[store.AgreementRow](r), nil)
-	if !stored || err != nil {
-		t.Fatalf("another version: %v, %v", stored, err)
+	versions, err := pair[1].ListAgreements(ctx)
+	must(t, err)
+	same(t, "versions", versions, []store.AgreementRow{row})
+}
+
+// activateFollows: a version that was checked against one that is no longer the last is not stored, and nobody is told.
+func activateFollows(t *testing.T, o Opener) {
+	ctx, pair, r := within(t), openPair(t, o.CompliancePair), random(t)
+	version := func(year int) store.AgreementRow {
+		row := filled[store.AgreementRow](r)
+		row.ActiveFrom = time.Date(year, 1, 1, 0, 0, 0, 1000, time.UTC)
+		return row
+	}
+	first, third := version(2026), version(2028)
+	for _, step := range []struct {
+		what     string
+		row      store.AgreementRow
+		after    string
+		stored   bool
+		conflict bool
+	}{
+		{"one that follows none that is there", version(2025), "another", false, true},
+		{"the first", first, "", true, false},
+		{"a second first", version(2027), "", false, true},
+		{"one that follows the first", third, first.Hash, true, false},
+		{"the first again, after anything", first, "another", false, false},
+		{"one that follows what is not last", version(2029), first.Hash, false, true},
+	} {
+		stored, err := pair[0].Activate(ctx, step.row, step.after, message(step.what))
+		if stored != step.stored || errors.Is(err, store.ErrConflict) != step.conflict || err != nil && !step.conflict {
+			t.Fatalf("%s: stored %v, %v", step.what, stored, err)
+		}
 	}
 	versions, err := pair[1].ListAgreements(ctx)
-	if err != nil || len(versions) != 2 {
-		t.Fatalf("%d versions, %v", len(versions), err)
+	must(t, err)
+	same(t, "versions", versions, []store.AgreementRow{first, third})
+	same(t, "told", texted(relayAll(t, ctx, pair[0])), []string{"the first", "one that follows the first"})
+
+	// Of many that follow one version, one does.
+	var fresh, conflicts atomic.Int32
+	var group errgroup.Group
+	for i := range 6 {
+		row := version(2030 + i)
+		group.Go(func() error {
+			stored, err := pair[i%2].Activate(ctx, row, third.Hash, nil)
+			switch {
+			case stored:
+				fresh.Add(1)
+			case errors.Is(err, store.ErrConflict):
+				conflicts.Add(1)
+			default:
+				return fmt.Errorf("neither stored nor a conflict: %w", err)
+			}
+			return nil
+		})
 	}
+	must(t, group.Wait())
+	if fresh.Load() != 1 || conflicts.Load() != 5 {
+		t.Fatalf("%d of six were stored, %d were overtaken", fresh.Load(), conflicts.Load())
+	}
+}
+
+func acknowledgementsKeepTheFirst(t *testing.T, o Opener) {
+	ctx, pair, r := within(t), openPair(t, o.CompliancePair), random(t)
+	ann, bob := filled[store.Acknowledgement](r), filled[store.Acknowledgement](r)
+	ann.Person, bob.Person, bob.Hash = "ann", "Bob", ann.Hash
+	other := ann
+	other.Hash, other.At = "another version", ann.At.Add(time.Hour)
+	for _, row := range []store.Acknowledgement{ann, bob, other} {
+		at, err := pair[0].Acknowledge(ctx, row)
+		must(t, err)
+		same(t, "the first time", at, row.At)
+	}
+	again := ann
+	again.At = ann.At.Add(time.Minute)
+	at, err := pair[1].Acknowledge(ctx, again)
+	must(t, err)
+	same(t, "the first time, said again", at, ann.At)
+	for hash, want := range map[string][]store.Acknowledgement{ann.Hash: {bob, ann}, other.Hash: {other}, "unheard of": nil} {
+		got, err := pair[1].Acknowledgements(ctx, hash)
+		must(t, err)
+		same(t, "acknowledgements of "+hash, got, want)
+	}
+}
+
+func membersAreTheNewest(t *testing.T, o Opener) {
+	ctx, pair := within(t), openPair(t, o.CompliancePair)
+	save := func(db store.Compliance, m store.Members) error {
+		return db.Update(ctx, func(ctx context.Context, tx store.ComplianceTx) error { return tx.SaveMembers(ctx, m) })
+	}
+	look := func(want store.Members) {
+		t.Helper()
+		got, err := pair[1].Members(ctx)
+		must(t, err)
+		same(t, "members", got, want)
+	}
+	look(store.Members{})
+	two := store.Members{Roster: 2, People: []string{"ann", "bob"}}
+	must(t, save(pair[0], two))
+	look(two)
+	must(t, save(pair[0], store.Members{Roster: 1, People: []string{"zoe"}})) // it comes late
+	look(two)
+	must(t, save(pair[0], store.Members{Roster: 2, People: []string{"zoe"}})) // and again
+	look(two)
+	must(t, save(pair[0], store.Members{Roster: 3}))
+	look(store.Members{Roster: 3})
+	var group errgroup.Group
+	for i := range 8 {
+		group.Go(func() error {
+			return save(pair[i%2], store.Members{Roster: int64(10 + i), People: []string{fmt.Sprint(i)}})
+		})
+	}
+	must(t, group.Wait())
+	look(store.Members{Roster: 17, People: []string{"7"}})
 }
 
 func entry(shard int, seq int64, id string) store.Entry {

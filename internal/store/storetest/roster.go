@@ -1,7 +1,9 @@
 package storetest
 
 import (
+	"context"
 	"errors"
+	"slices"
 	"sync/atomic"
 	"testing"
 
@@ -10,27 +12,38 @@ import (
 	"github.com/leadpact/leadpact/internal/store"
 )
 
+func saveRoster(ctx context.Context, db store.Handoff, row store.RosterRow) (version int64, err error) {
+	err = db.Update(ctx, func(ctx context.Context, tx store.HandoffTx) error {
+		version, err = tx.SaveRoster(ctx, row)
+		return err
+	})
+	return version, err
+}
+
 func rosterKeepsItsHistory(t *testing.T, o Opener) {
 	ctx, pair, r := within(t), openPair(t, o.HandoffPair), random(t)
 	if _, err := pair[0].LatestRoster(ctx); !errors.Is(err, store.ErrNotFound) {
 		t.Fatalf("LatestRoster before the first: %v: want ErrNotFound", err)
 	}
 	a, b := filled[store.RosterRow](r), filled[store.RosterRow](r)
-	var last int64
+	var history []store.RosterRow // the newest first
 	save := func(row store.RosterRow, want bool) {
 		t.Helper()
-		stored, err := pair[0].SaveRoster(ctx, row)
+		version, err := saveRoster(ctx, pair[0], row)
 		must(t, err)
-		if stored != want {
-			t.Fatalf("stored: %v: want %v", stored, want)
+		if (version > 0) != want {
+			t.Fatalf("stored as version %d: want it stored: %v", version, want)
 		}
 		read, err := pair[1].LatestRoster(ctx)
 		must(t, err)
-		if want && read.Version <= last {
-			t.Fatalf("version %d follows %d", read.Version, last)
+		if want {
+			if len(history) > 0 && version <= history[0].Version {
+				t.Fatalf("version %d follows %d", version, history[0].Version)
+			}
+			row.Version = version
+			history = append([]store.RosterRow{row}, history...)
 		}
-		last, row.Version = read.Version, read.Version
-		same(t, "the newest", read, row)
+		same(t, "the newest", read, history[0])
 	}
 	save(a, true)
 	save(a, false)
@@ -38,13 +51,31 @@ func rosterKeepsItsHistory(t *testing.T, o Opener) {
 	save(b, false)
 	save(a, true) // back to what it was is a version of its own
 
+	for _, row := range history {
+		read, err := pair[1].Roster(ctx, row.Version)
+		must(t, err)
+		same(t, "a version", read, row)
+	}
+	if _, err := pair[1].Roster(ctx, 1000); !errors.Is(err, store.ErrNotFound) {
+		t.Fatalf("a version that is not there: %v: want ErrNotFound", err)
+	}
+	bare := slices.Clone(history)
+	for i := range bare {
+		bare[i].Text = nil
+	}
+	for limit, want := range map[int][]store.RosterRow{10: bare, 2: bare[:2], 0: nil} {
+		list, err := pair[1].ListRosters(ctx, limit)
+		must(t, err)
+		same(t, "the history", list, want)
+	}
+
 	c := filled[store.RosterRow](r)
 	var stored atomic.Int32
 	var group errgroup.Group
 	for i := range 6 {
 		group.Go(func() error {
-			fresh, err := pair[i%2].SaveRoster(ctx, c)
-			if fresh {
+			version, err := saveRoster(ctx, pair[i%2], c)
+			if version > 0 {
 				stored.Add(1)
 			}
 			return err

@@ -23,8 +23,13 @@ const (
 )
 
 type ActivateRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Text          []byte                 `protobuf:"bytes,1,opt,name=text,proto3" json:"text,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Text  []byte                 `protobuf:"bytes,1,opt,name=text,proto3" json:"text,omitempty"`
+	// The file of signatures beside it.
+	Signatures []byte `protobuf:"bytes,2,opt,name=signatures,proto3" json:"signatures,omitempty"`
+	// When it comes into force; not in the past, and after every version that is there. Left out, as soon as every service can know of
+	// it: at once when it is the first, else in two seconds.
+	ActiveFrom    *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=active_from,json=activeFrom,proto3" json:"active_from,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -62,6 +67,20 @@ func (*ActivateRequest) Descriptor() ([]byte, []int) {
 func (x *ActivateRequest) GetText() []byte {
 	if x != nil {
 		return x.Text
+	}
+	return nil
+}
+
+func (x *ActivateRequest) GetSignatures() []byte {
+	if x != nil {
+		return x.Signatures
+	}
+	return nil
+}
+
+func (x *ActivateRequest) GetActiveFrom() *timestamppb.Timestamp {
+	if x != nil {
+		return x.ActiveFrom
 	}
 	return nil
 }
@@ -270,21 +289,114 @@ func (x *ListVersionsResponse) GetVersions() []*Version {
 	return nil
 }
 
+type GetVersionRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Hash          string                 `protobuf:"bytes,1,opt,name=hash,proto3" json:"hash,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetVersionRequest) Reset() {
+	*x = GetVersionRequest{}
+	mi := &file_leadpact_v1_agreement_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetVersionRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetVersionRequest) ProtoMessage() {}
+
+func (x *GetVersionRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_leadpact_v1_agreement_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetVersionRequest.ProtoReflect.Descriptor instead.
+func (*GetVersionRequest) Descriptor() ([]byte, []int) {
+	return file_leadpact_v1_agreement_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *GetVersionRequest) GetHash() string {
+	if x != nil {
+		return x.Hash
+	}
+	return ""
+}
+
+type GetVersionResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Version       *Version               `protobuf:"bytes,1,opt,name=version,proto3" json:"version,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetVersionResponse) Reset() {
+	*x = GetVersionResponse{}
+	mi := &file_leadpact_v1_agreement_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetVersionResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetVersionResponse) ProtoMessage() {}
+
+func (x *GetVersionResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_leadpact_v1_agreement_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetVersionResponse.ProtoReflect.Descriptor instead.
+func (*GetVersionResponse) Descriptor() ([]byte, []int) {
+	return file_leadpact_v1_agreement_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *GetVersionResponse) GetVersion() *Version {
+	if x != nil {
+		return x.Version
+	}
+	return nil
+}
+
 type Version struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Hex SHA-256 of the text.
-	Hash          string                 `protobuf:"bytes,1,opt,name=hash,proto3" json:"hash,omitempty"`
-	Title         string                 `protobuf:"bytes,2,opt,name=title,proto3" json:"title,omitempty"`
-	ActiveFrom    *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=active_from,json=activeFrom,proto3" json:"active_from,omitempty"`
-	Actor         string                 `protobuf:"bytes,4,opt,name=actor,proto3" json:"actor,omitempty"`
-	Text          []byte                 `protobuf:"bytes,5,opt,name=text,proto3" json:"text,omitempty"`
+	Hash       string                 `protobuf:"bytes,1,opt,name=hash,proto3" json:"hash,omitempty"`
+	Title      string                 `protobuf:"bytes,2,opt,name=title,proto3" json:"title,omitempty"`
+	ActiveFrom *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=active_from,json=activeFrom,proto3" json:"active_from,omitempty"`
+	Actor      string                 `protobuf:"bytes,4,opt,name=actor,proto3" json:"actor,omitempty"`
+	Text       []byte                 `protobuf:"bytes,5,opt,name=text,proto3" json:"text,omitempty"`
+	// Empty when the text names no keys.
+	Signatures []*Signature `protobuf:"bytes,6,rep,name=signatures,proto3" json:"signatures,omitempty"`
+	InForce    bool         `protobuf:"varint,7,opt,name=in_force,json=inForce,proto3" json:"in_force,omitempty"`
+	// The version as its text says it: "3".
+	Version       string `protobuf:"bytes,8,opt,name=version,proto3" json:"version,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Version) Reset() {
 	*x = Version{}
-	mi := &file_leadpact_v1_agreement_proto_msgTypes[6]
+	mi := &file_leadpact_v1_agreement_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -296,7 +408,7 @@ func (x *Version) String() string {
 func (*Version) ProtoMessage() {}
 
 func (x *Version) ProtoReflect() protoreflect.Message {
-	mi := &file_leadpact_v1_agreement_proto_msgTypes[6]
+	mi := &file_leadpact_v1_agreement_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -309,7 +421,7 @@ func (x *Version) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Version.ProtoReflect.Descriptor instead.
 func (*Version) Descriptor() ([]byte, []int) {
-	return file_leadpact_v1_agreement_proto_rawDescGZIP(), []int{6}
+	return file_leadpact_v1_agreement_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *Version) GetHash() string {
@@ -347,13 +459,385 @@ func (x *Version) GetText() []byte {
 	return nil
 }
 
+func (x *Version) GetSignatures() []*Signature {
+	if x != nil {
+		return x.Signatures
+	}
+	return nil
+}
+
+func (x *Version) GetInForce() bool {
+	if x != nil {
+		return x.InForce
+	}
+	return false
+}
+
+func (x *Version) GetVersion() string {
+	if x != nil {
+		return x.Version
+	}
+	return ""
+}
+
+type Signature struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// marketing, sales.
+	Side string `protobuf:"bytes,1,opt,name=side,proto3" json:"side,omitempty"`
+	// Who signs with that key, as a version of the agreement names him.
+	Name string `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`
+	// The public key, as agreements write it.
+	Key string `protobuf:"bytes,3,opt,name=key,proto3" json:"key,omitempty"`
+	// Ed25519 over "leadpact agreement signature v1", the side and the text's hash, each with a line feed behind it.
+	Value         []byte `protobuf:"bytes,4,opt,name=value,proto3" json:"value,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Signature) Reset() {
+	*x = Signature{}
+	mi := &file_leadpact_v1_agreement_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Signature) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Signature) ProtoMessage() {}
+
+func (x *Signature) ProtoReflect() protoreflect.Message {
+	mi := &file_leadpact_v1_agreement_proto_msgTypes[9]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Signature.ProtoReflect.Descriptor instead.
+func (*Signature) Descriptor() ([]byte, []int) {
+	return file_leadpact_v1_agreement_proto_rawDescGZIP(), []int{9}
+}
+
+func (x *Signature) GetSide() string {
+	if x != nil {
+		return x.Side
+	}
+	return ""
+}
+
+func (x *Signature) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *Signature) GetKey() string {
+	if x != nil {
+		return x.Key
+	}
+	return ""
+}
+
+func (x *Signature) GetValue() []byte {
+	if x != nil {
+		return x.Value
+	}
+	return nil
+}
+
+type AcknowledgeRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Of a version; empty means the one in force.
+	Hash          string `protobuf:"bytes,1,opt,name=hash,proto3" json:"hash,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AcknowledgeRequest) Reset() {
+	*x = AcknowledgeRequest{}
+	mi := &file_leadpact_v1_agreement_proto_msgTypes[10]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AcknowledgeRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AcknowledgeRequest) ProtoMessage() {}
+
+func (x *AcknowledgeRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_leadpact_v1_agreement_proto_msgTypes[10]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AcknowledgeRequest.ProtoReflect.Descriptor instead.
+func (*AcknowledgeRequest) Descriptor() ([]byte, []int) {
+	return file_leadpact_v1_agreement_proto_rawDescGZIP(), []int{10}
+}
+
+func (x *AcknowledgeRequest) GetHash() string {
+	if x != nil {
+		return x.Hash
+	}
+	return ""
+}
+
+type AcknowledgeResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Hash          string                 `protobuf:"bytes,1,opt,name=hash,proto3" json:"hash,omitempty"`
+	At            *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=at,proto3" json:"at,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AcknowledgeResponse) Reset() {
+	*x = AcknowledgeResponse{}
+	mi := &file_leadpact_v1_agreement_proto_msgTypes[11]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AcknowledgeResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AcknowledgeResponse) ProtoMessage() {}
+
+func (x *AcknowledgeResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_leadpact_v1_agreement_proto_msgTypes[11]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AcknowledgeResponse.ProtoReflect.Descriptor instead.
+func (*AcknowledgeResponse) Descriptor() ([]byte, []int) {
+	return file_leadpact_v1_agreement_proto_rawDescGZIP(), []int{11}
+}
+
+func (x *AcknowledgeResponse) GetHash() string {
+	if x != nil {
+		return x.Hash
+	}
+	return ""
+}
+
+func (x *AcknowledgeResponse) GetAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.At
+	}
+	return nil
+}
+
+type GetCoverageRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Of a version; empty means the one in force.
+	Hash          string `protobuf:"bytes,1,opt,name=hash,proto3" json:"hash,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetCoverageRequest) Reset() {
+	*x = GetCoverageRequest{}
+	mi := &file_leadpact_v1_agreement_proto_msgTypes[12]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetCoverageRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetCoverageRequest) ProtoMessage() {}
+
+func (x *GetCoverageRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_leadpact_v1_agreement_proto_msgTypes[12]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetCoverageRequest.ProtoReflect.Descriptor instead.
+func (*GetCoverageRequest) Descriptor() ([]byte, []int) {
+	return file_leadpact_v1_agreement_proto_rawDescGZIP(), []int{12}
+}
+
+func (x *GetCoverageRequest) GetHash() string {
+	if x != nil {
+		return x.Hash
+	}
+	return ""
+}
+
+type GetCoverageResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Hash  string                 `protobuf:"bytes,1,opt,name=hash,proto3" json:"hash,omitempty"`
+	// Those of the roster who have, in order of person.
+	Acknowledged []*Acknowledgement `protobuf:"bytes,2,rep,name=acknowledged,proto3" json:"acknowledged,omitempty"`
+	// Those of the roster who have not, sorted.
+	Missing []string `protobuf:"bytes,3,rep,name=missing,proto3" json:"missing,omitempty"`
+	// The share of the roster that has, 0..1; 0 while there is no roster.
+	Share float64 `protobuf:"fixed64,4,opt,name=share,proto3" json:"share,omitempty"`
+	// Others who have: they were in the roster, or never are. They do not count.
+	Others        []*Acknowledgement `protobuf:"bytes,5,rep,name=others,proto3" json:"others,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetCoverageResponse) Reset() {
+	*x = GetCoverageResponse{}
+	mi := &file_leadpact_v1_agreement_proto_msgTypes[13]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetCoverageResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetCoverageResponse) ProtoMessage() {}
+
+func (x *GetCoverageResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_leadpact_v1_agreement_proto_msgTypes[13]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetCoverageResponse.ProtoReflect.Descriptor instead.
+func (*GetCoverageResponse) Descriptor() ([]byte, []int) {
+	return file_leadpact_v1_agreement_proto_rawDescGZIP(), []int{13}
+}
+
+func (x *GetCoverageResponse) GetHash() string {
+	if x != nil {
+		return x.Hash
+	}
+	return ""
+}
+
+func (x *GetCoverageResponse) GetAcknowledged() []*Acknowledgement {
+	if x != nil {
+		return x.Acknowledged
+	}
+	return nil
+}
+
+func (x *GetCoverageResponse) GetMissing() []string {
+	if x != nil {
+		return x.Missing
+	}
+	return nil
+}
+
+func (x *GetCoverageResponse) GetShare() float64 {
+	if x != nil {
+		return x.Share
+	}
+	return 0
+}
+
+func (x *GetCoverageResponse) GetOthers() []*Acknowledgement {
+	if x != nil {
+		return x.Others
+	}
+	return nil
+}
+
+type Acknowledgement struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Person        string                 `protobuf:"bytes,1,opt,name=person,proto3" json:"person,omitempty"`
+	At            *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=at,proto3" json:"at,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Acknowledgement) Reset() {
+	*x = Acknowledgement{}
+	mi := &file_leadpact_v1_agreement_proto_msgTypes[14]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Acknowledgement) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Acknowledgement) ProtoMessage() {}
+
+func (x *Acknowledgement) ProtoReflect() protoreflect.Message {
+	mi := &file_leadpact_v1_agreement_proto_msgTypes[14]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Acknowledgement.ProtoReflect.Descriptor instead.
+func (*Acknowledgement) Descriptor() ([]byte, []int) {
+	return file_leadpact_v1_agreement_proto_rawDescGZIP(), []int{14}
+}
+
+func (x *Acknowledgement) GetPerson() string {
+	if x != nil {
+		return x.Person
+	}
+	return ""
+}
+
+func (x *Acknowledgement) GetAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.At
+	}
+	return nil
+}
+
 var File_leadpact_v1_agreement_proto protoreflect.FileDescriptor
 
 const file_leadpact_v1_agreement_proto_rawDesc = "" +
 	"\n" +
-	"\x1bleadpact/v1/agreement.proto\x12\vleadpact.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"%\n" +
+	"\x1bleadpact/v1/agreement.proto\x12\vleadpact.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\x82\x01\n" +
 	"\x0fActivateRequest\x12\x12\n" +
-	"\x04text\x18\x01 \x01(\fR\x04text\"B\n" +
+	"\x04text\x18\x01 \x01(\fR\x04text\x12\x1e\n" +
+	"\n" +
+	"signatures\x18\x02 \x01(\fR\n" +
+	"signatures\x12;\n" +
+	"\vactive_from\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
+	"activeFrom\"B\n" +
 	"\x10ActivateResponse\x12.\n" +
 	"\aversion\x18\x01 \x01(\v2\x14.leadpact.v1.VersionR\aversion\"\x12\n" +
 	"\x10GetActiveRequest\"C\n" +
@@ -361,18 +845,52 @@ const file_leadpact_v1_agreement_proto_rawDesc = "" +
 	"\aversion\x18\x01 \x01(\v2\x14.leadpact.v1.VersionR\aversion\"\x15\n" +
 	"\x13ListVersionsRequest\"H\n" +
 	"\x14ListVersionsResponse\x120\n" +
-	"\bversions\x18\x01 \x03(\v2\x14.leadpact.v1.VersionR\bversions\"\x9a\x01\n" +
+	"\bversions\x18\x01 \x03(\v2\x14.leadpact.v1.VersionR\bversions\"'\n" +
+	"\x11GetVersionRequest\x12\x12\n" +
+	"\x04hash\x18\x01 \x01(\tR\x04hash\"D\n" +
+	"\x12GetVersionResponse\x12.\n" +
+	"\aversion\x18\x01 \x01(\v2\x14.leadpact.v1.VersionR\aversion\"\x87\x02\n" +
 	"\aVersion\x12\x12\n" +
 	"\x04hash\x18\x01 \x01(\tR\x04hash\x12\x14\n" +
 	"\x05title\x18\x02 \x01(\tR\x05title\x12;\n" +
 	"\vactive_from\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
 	"activeFrom\x12\x14\n" +
 	"\x05actor\x18\x04 \x01(\tR\x05actor\x12\x12\n" +
-	"\x04text\x18\x05 \x01(\fR\x04text2\xfc\x01\n" +
+	"\x04text\x18\x05 \x01(\fR\x04text\x126\n" +
+	"\n" +
+	"signatures\x18\x06 \x03(\v2\x16.leadpact.v1.SignatureR\n" +
+	"signatures\x12\x19\n" +
+	"\bin_force\x18\a \x01(\bR\ainForce\x12\x18\n" +
+	"\aversion\x18\b \x01(\tR\aversion\"[\n" +
+	"\tSignature\x12\x12\n" +
+	"\x04side\x18\x01 \x01(\tR\x04side\x12\x12\n" +
+	"\x04name\x18\x02 \x01(\tR\x04name\x12\x10\n" +
+	"\x03key\x18\x03 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x04 \x01(\fR\x05value\"(\n" +
+	"\x12AcknowledgeRequest\x12\x12\n" +
+	"\x04hash\x18\x01 \x01(\tR\x04hash\"U\n" +
+	"\x13AcknowledgeResponse\x12\x12\n" +
+	"\x04hash\x18\x01 \x01(\tR\x04hash\x12*\n" +
+	"\x02at\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\x02at\"(\n" +
+	"\x12GetCoverageRequest\x12\x12\n" +
+	"\x04hash\x18\x01 \x01(\tR\x04hash\"\xd1\x01\n" +
+	"\x13GetCoverageResponse\x12\x12\n" +
+	"\x04hash\x18\x01 \x01(\tR\x04hash\x12@\n" +
+	"\facknowledged\x18\x02 \x03(\v2\x1c.leadpact.v1.AcknowledgementR\facknowledged\x12\x18\n" +
+	"\amissing\x18\x03 \x03(\tR\amissing\x12\x14\n" +
+	"\x05share\x18\x04 \x01(\x01R\x05share\x124\n" +
+	"\x06others\x18\x05 \x03(\v2\x1c.leadpact.v1.AcknowledgementR\x06others\"U\n" +
+	"\x0fAcknowledgement\x12\x16\n" +
+	"\x06person\x18\x01 \x01(\tR\x06person\x12*\n" +
+	"\x02at\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\x02at2\xef\x03\n" +
 	"\x10AgreementService\x12G\n" +
 	"\bActivate\x12\x1c.leadpact.v1.ActivateRequest\x1a\x1d.leadpact.v1.ActivateResponse\x12J\n" +
 	"\tGetActive\x12\x1d.leadpact.v1.GetActiveRequest\x1a\x1e.leadpact.v1.GetActiveResponse\x12S\n" +
-	"\fListVersions\x12 .leadpact.v1.ListVersionsRequest\x1a!.leadpact.v1.ListVersionsResponseB;Z9github.com/leadpact/leadpact/proto/leadpact/v1;leadpactv1b\x06proto3"
+	"\fListVersions\x12 .leadpact.v1.ListVersionsRequest\x1a!.leadpact.v1.ListVersionsResponse\x12M\n" +
+	"\n" +
+	"GetVersion\x12\x1e.leadpact.v1.GetVersionRequest\x1a\x1f.leadpact.v1.GetVersionResponse\x12P\n" +
+	"\vAcknowledge\x12\x1f.leadpact.v1.AcknowledgeRequest\x1a .leadpact.v1.AcknowledgeResponse\x12P\n" +
+	"\vGetCoverage\x12\x1f.leadpact.v1.GetCoverageRequest\x1a .leadpact.v1.GetCoverageResponseB;Z9github.com/leadpact/leadpact/proto/leadpact/v1;leadpactv1b\x06proto3"
 
 var (
 	file_leadpact_v1_agreement_proto_rawDescOnce sync.Once
@@ -386,7 +904,7 @@ func file_leadpact_v1_agreement_proto_rawDescGZIP() []byte {
 	return file_leadpact_v1_agreement_proto_rawDescData
 }
 
-var file_leadpact_v1_agreement_proto_msgTypes = make([]protoimpl.MessageInfo, 7)
+var file_leadpact_v1_agreement_proto_msgTypes = make([]protoimpl.MessageInfo, 15)
 var file_leadpact_v1_agreement_proto_goTypes = []any{
 	(*ActivateRequest)(nil),       // 0: leadpact.v1.ActivateRequest
 	(*ActivateResponse)(nil),      // 1: leadpact.v1.ActivateResponse
@@ -394,25 +912,46 @@ var file_leadpact_v1_agreement_proto_goTypes = []any{
 	(*GetActiveResponse)(nil),     // 3: leadpact.v1.GetActiveResponse
 	(*ListVersionsRequest)(nil),   // 4: leadpact.v1.ListVersionsRequest
 	(*ListVersionsResponse)(nil),  // 5: leadpact.v1.ListVersionsResponse
-	(*Version)(nil),               // 6: leadpact.v1.Version
-	(*timestamppb.Timestamp)(nil), // 7: google.protobuf.Timestamp
+	(*GetVersionRequest)(nil),     // 6: leadpact.v1.GetVersionRequest
+	(*GetVersionResponse)(nil),    // 7: leadpact.v1.GetVersionResponse
+	(*Version)(nil),               // 8: leadpact.v1.Version
+	(*Signature)(nil),             // 9: leadpact.v1.Signature
+	(*AcknowledgeRequest)(nil),    // 10: leadpact.v1.AcknowledgeRequest
+	(*AcknowledgeResponse)(nil),   // 11: leadpact.v1.AcknowledgeResponse
+	(*GetCoverageRequest)(nil),    // 12: leadpact.v1.GetCoverageRequest
+	(*GetCoverageResponse)(nil),   // 13: leadpact.v1.GetCoverageResponse
+	(*Acknowledgement)(nil),       // 14: leadpact.v1.Acknowledgement
+	(*timestamppb.Timestamp)(nil), // 15: google.protobuf.Timestamp
 }
 var file_leadpact_v1_agreement_proto_depIdxs = []int32{
-	6, // 0: leadpact.v1.ActivateResponse.version:type_name -> leadpact.v1.Version
-	6, // 1: leadpact.v1.GetActiveResponse.version:type_name -> leadpact.v1.Version
-	6, // 2: leadpact.v1.ListVersionsResponse.versions:type_name -> leadpact.v1.Version
-	7, // 3: leadpact.v1.Version.active_from:type_name -> google.protobuf.Timestamp
-	0, // 4: leadpact.v1.AgreementService.Activate:input_type -> leadpact.v1.ActivateRequest
-	2, // 5: leadpact.v1.AgreementService.GetActive:input_type -> leadpact.v1.GetActiveRequest
-	4, // 6: leadpact.v1.AgreementService.ListVersions:input_type -> leadpact.v1.ListVersionsRequest
-	1, // 7: leadpact.v1.AgreementService.Activate:output_type -> leadpact.v1.ActivateResponse
-	3, // 8: leadpact.v1.AgreementService.GetActive:output_type -> leadpact.v1.GetActiveResponse
-	5, // 9: leadpact.v1.AgreementService.ListVersions:output_type -> leadpact.v1.ListVersionsResponse
-	7, // [7:10] is the sub-list for method output_type
-	4, // [4:7] is the sub-list for method input_type
-	4, // [4:4] is the sub-list for extension type_name
-	4, // [4:4] is the sub-list for extension extendee
-	0, // [0:4] is the sub-list for field type_name
+	15, // 0: leadpact.v1.ActivateRequest.active_from:type_name -> google.protobuf.Timestamp
+	8,  // 1: leadpact.v1.ActivateResponse.version:type_name -> leadpact.v1.Version
+	8,  // 2: leadpact.v1.GetActiveResponse.version:type_name -> leadpact.v1.Version
+	8,  // 3: leadpact.v1.ListVersionsResponse.versions:type_name -> leadpact.v1.Version
+	8,  // 4: leadpact.v1.GetVersionResponse.version:type_name -> leadpact.v1.Version
+	15, // 5: leadpact.v1.Version.active_from:type_name -> google.protobuf.Timestamp
+	9,  // 6: leadpact.v1.Version.signatures:type_name -> leadpact.v1.Signature
+	15, // 7: leadpact.v1.AcknowledgeResponse.at:type_name -> google.protobuf.Timestamp
+	14, // 8: leadpact.v1.GetCoverageResponse.acknowledged:type_name -> leadpact.v1.Acknowledgement
+	14, // 9: leadpact.v1.GetCoverageResponse.others:type_name -> leadpact.v1.Acknowledgement
+	15, // 10: leadpact.v1.Acknowledgement.at:type_name -> google.protobuf.Timestamp
+	0,  // 11: leadpact.v1.AgreementService.Activate:input_type -> leadpact.v1.ActivateRequest
+	2,  // 12: leadpact.v1.AgreementService.GetActive:input_type -> leadpact.v1.GetActiveRequest
+	4,  // 13: leadpact.v1.AgreementService.ListVersions:input_type -> leadpact.v1.ListVersionsRequest
+	6,  // 14: leadpact.v1.AgreementService.GetVersion:input_type -> leadpact.v1.GetVersionRequest
+	10, // 15: leadpact.v1.AgreementService.Acknowledge:input_type -> leadpact.v1.AcknowledgeRequest
+	12, // 16: leadpact.v1.AgreementService.GetCoverage:input_type -> leadpact.v1.GetCoverageRequest
+	1,  // 17: leadpact.v1.AgreementService.Activate:output_type -> leadpact.v1.ActivateResponse
+	3,  // 18: leadpact.v1.AgreementService.GetActive:output_type -> leadpact.v1.GetActiveResponse
+	5,  // 19: leadpact.v1.AgreementService.ListVersions:output_type -> leadpact.v1.ListVersionsResponse
+	7,  // 20: leadpact.v1.AgreementService.GetVersion:output_type -> leadpact.v1.GetVersionResponse
+	11, // 21: leadpact.v1.AgreementService.Acknowledge:output_type -> leadpact.v1.AcknowledgeResponse
+	13, // 22: leadpact.v1.AgreementService.GetCoverage:output_type -> leadpact.v1.GetCoverageResponse
+	17, // [17:23] is the sub-list for method output_type
+	11, // [11:17] is the sub-list for method input_type
+	11, // [11:11] is the sub-list for extension type_name
+	11, // [11:11] is the sub-list for extension extendee
+	0,  // [0:11] is the sub-list for field type_name
 }
 
 func init() { file_leadpact_v1_agreement_proto_init() }
@@ -426,7 +965,7 @@ func file_leadpact_v1_agreement_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_leadpact_v1_agreement_proto_rawDesc), len(file_leadpact_v1_agreement_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   7,
+			NumMessages:   15,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

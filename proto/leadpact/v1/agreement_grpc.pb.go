@@ -22,21 +22,33 @@ const (
 	AgreementService_Activate_FullMethodName     = "/leadpact.v1.AgreementService/Activate"
 	AgreementService_GetActive_FullMethodName    = "/leadpact.v1.AgreementService/GetActive"
 	AgreementService_ListVersions_FullMethodName = "/leadpact.v1.AgreementService/ListVersions"
+	AgreementService_GetVersion_FullMethodName   = "/leadpact.v1.AgreementService/GetVersion"
+	AgreementService_Acknowledge_FullMethodName  = "/leadpact.v1.AgreementService/Acknowledge"
+	AgreementService_GetCoverage_FullMethodName  = "/leadpact.v1.AgreementService/GetCoverage"
 )
 
 // AgreementServiceClient is the client API for AgreementService service.
 //
 // For semantics around ctx use and closing/ending streaming RPCs, please refer to https://pkg.go.dev/google.golang.org/grpc/?tab=doc#ClientConn.NewStream.
 //
-// AgreementService keeps the versions of the agreement.
+// AgreementService keeps the versions of the agreement, and who has acknowledged them.
 type AgreementServiceClient interface {
-	// Activate makes a version the one in force. The text is checked first: INVALID_ARGUMENT carries the faults with line and
-	// column. Activating the version that is in force already changes nothing. Needs the role admin.
+	// Activate lets a version come into force, once both sides have signed it. INVALID_ARGUMENT carries the faults of the text, or of the
+	// signatures, with line and column. FAILED_PRECONDITION when the text names no keys to sign with, when it was in force before, or
+	// when its time cannot be; the message says why. Activating the version that is in force, or the one that is scheduled last, changes
+	// nothing. A version that is scheduled stays so; the next one comes after it. Needs the role admin.
 	Activate(ctx context.Context, in *ActivateRequest, opts ...grpc.CallOption) (*ActivateResponse, error)
-	// GetActive answers with the version in force; NOT_FOUND before the first activation.
+	// GetActive answers with the version in force now; NOT_FOUND before the first.
 	GetActive(ctx context.Context, in *GetActiveRequest, opts ...grpc.CallOption) (*GetActiveResponse, error)
-	// ListVersions answers with every version ever activated, newest first, without the texts.
+	// ListVersions answers with every version ever activated, scheduled ones too, newest first, without the texts.
 	ListVersions(ctx context.Context, in *ListVersionsRequest, opts ...grpc.CallOption) (*ListVersionsResponse, error)
+	// GetVersion answers with one version and its text; NOT_FOUND when there is none of that hash.
+	GetVersion(ctx context.Context, in *GetVersionRequest, opts ...grpc.CallOption) (*GetVersionResponse, error)
+	// Acknowledge writes down that the caller knows a version: the token's person, never somebody else. Again, it changes nothing and
+	// answers with the first time.
+	Acknowledge(ctx context.Context, in *AcknowledgeRequest, opts ...grpc.CallOption) (*AcknowledgeResponse, error)
+	// GetCoverage says who of the roster as it is now has acknowledged a version, and who has not.
+	GetCoverage(ctx context.Context, in *GetCoverageRequest, opts ...grpc.CallOption) (*GetCoverageResponse, error)
 }
 
 type agreementServiceClient struct {
@@ -77,19 +89,58 @@ func (c *agreementServiceClient) ListVersions(ctx context.Context, in *ListVersi
 	return out, nil
 }
 
+func (c *agreementServiceClient) GetVersion(ctx context.Context, in *GetVersionRequest, opts ...grpc.CallOption) (*GetVersionResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(GetVersionResponse)
+	err := c.cc.Invoke(ctx, AgreementService_GetVersion_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *agreementServiceClient) Acknowledge(ctx context.Context, in *AcknowledgeRequest, opts ...grpc.CallOption) (*AcknowledgeResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(AcknowledgeResponse)
+	err := c.cc.Invoke(ctx, AgreementService_Acknowledge_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *agreementServiceClient) GetCoverage(ctx context.Context, in *GetCoverageRequest, opts ...grpc.CallOption) (*GetCoverageResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(GetCoverageResponse)
+	err := c.cc.Invoke(ctx, AgreementService_GetCoverage_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // AgreementServiceServer is the server API for AgreementService service.
 // All implementations must embed UnimplementedAgreementServiceServer
 // for forward compatibility.
 //
-// AgreementService keeps the versions of the agreement.
+// AgreementService keeps the versions of the agreement, and who has acknowledged them.
 type AgreementServiceServer interface {
-	// Activate makes a version the one in force. The text is checked first: INVALID_ARGUMENT carries the faults with line and
-	// column. Activating the version that is in force already changes nothing. Needs the role admin.
+	// Activate lets a version come into force, once both sides have signed it. INVALID_ARGUMENT carries the faults of the text, or of the
+	// signatures, with line and column. FAILED_PRECONDITION when the text names no keys to sign with, when it was in force before, or
+	// when its time cannot be; the message says why. Activating the version that is in force, or the one that is scheduled last, changes
+	// nothing. A version that is scheduled stays so; the next one comes after it. Needs the role admin.
 	Activate(context.Context, *ActivateRequest) (*ActivateResponse, error)
-	// GetActive answers with the version in force; NOT_FOUND before the first activation.
+	// GetActive answers with the version in force now; NOT_FOUND before the first.
 	GetActive(context.Context, *GetActiveRequest) (*GetActiveResponse, error)
-	// ListVersions answers with every version ever activated, newest first, without the texts.
+	// ListVersions answers with every version ever activated, scheduled ones too, newest first, without the texts.
 	ListVersions(context.Context, *ListVersionsRequest) (*ListVersionsResponse, error)
+	// GetVersion answers with one version and its text; NOT_FOUND when there is none of that hash.
+	GetVersion(context.Context, *GetVersionRequest) (*GetVersionResponse, error)
+	// Acknowledge writes down that the caller knows a version: the token's person, never somebody else. Again, it changes nothing and
+	// answers with the first time.
+	Acknowledge(context.Context, *AcknowledgeRequest) (*AcknowledgeResponse, error)
+	// GetCoverage says who of the roster as it is now has acknowledged a version, and who has not.
+	GetCoverage(context.Context, *GetCoverageRequest) (*GetCoverageResponse, error)
 	mustEmbedUnimplementedAgreementServiceServer()
 }
 
@@ -108,6 +159,15 @@ func (UnimplementedAgreementServiceServer) GetActive(context.Context, *GetActive
 }
 func (UnimplementedAgreementServiceServer) ListVersions(context.Context, *ListVersionsRequest) (*ListVersionsResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method ListVersions not implemented")
+}
+func (UnimplementedAgreementServiceServer) GetVersion(context.Context, *GetVersionRequest) (*GetVersionResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method GetVersion not implemented")
+}
+func (UnimplementedAgreementServiceServer) Acknowledge(context.Context, *AcknowledgeRequest) (*AcknowledgeResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method Acknowledge not implemented")
+}
+func (UnimplementedAgreementServiceServer) GetCoverage(context.Context, *GetCoverageRequest) (*GetCoverageResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method GetCoverage not implemented")
 }
 func (UnimplementedAgreementServiceServer) mustEmbedUnimplementedAgreementServiceServer() {}
 func (UnimplementedAgreementServiceServer) testEmbeddedByValue()                          {}
@@ -184,6 +244,60 @@ func _AgreementService_ListVersions_Handler(srv interface{}, ctx context.Context
 	return interceptor(ctx, in, info, handler)
 }
 
+func _AgreementService_GetVersion_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(GetVersionRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(AgreementServiceServer).GetVersion(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: AgreementService_GetVersion_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(AgreementServiceServer).GetVersion(ctx, req.(*GetVersionRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _AgreementService_Acknowledge_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(AcknowledgeRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(AgreementServiceServer).Acknowledge(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: AgreementService_Acknowledge_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(AgreementServiceServer).Acknowledge(ctx, req.(*AcknowledgeRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _AgreementService_GetCoverage_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(GetCoverageRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(AgreementServiceServer).GetCoverage(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: AgreementService_GetCoverage_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(AgreementServiceServer).GetCoverage(ctx, req.(*GetCoverageRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // AgreementService_ServiceDesc is the grpc.ServiceDesc for AgreementService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -202,6 +316,18 @@ var AgreementService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "ListVersions",
 			Handler:    _AgreementService_ListVersions_Handler,
+		},
+		{
+			MethodName: "GetVersion",
+			Handler:    _AgreementService_GetVersion_Handler,
+		},
+		{
+			MethodName: "Acknowledge",
+			Handler:    _AgreementService_Acknowledge_Handler,
+		},
+		{
+			MethodName: "GetCoverage",
+			Handler:    _AgreementService_GetCoverage_Handler,
 		},
 	},
 	Streams:  []grpc.StreamDesc{},

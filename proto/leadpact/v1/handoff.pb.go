@@ -1081,6 +1081,361 @@ func (x *CloseLostResponse) GetAssignment() *Assignment {
 	return nil
 }
 
+// Roster is one version of it.
+type Roster struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Grows with each change.
+	Version int64 `protobuf:"varint,1,opt,name=version,proto3" json:"version,omitempty"`
+	// Hex SHA-256 of the text.
+	Hash string `protobuf:"bytes,2,opt,name=hash,proto3" json:"hash,omitempty"`
+	// Since when it applies.
+	At            *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=at,proto3" json:"at,omitempty"`
+	Actor         string                 `protobuf:"bytes,4,opt,name=actor,proto3" json:"actor,omitempty"`
+	Text          []byte                 `protobuf:"bytes,5,opt,name=text,proto3" json:"text,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Roster) Reset() {
+	*x = Roster{}
+	mi := &file_leadpact_v1_handoff_proto_msgTypes[19]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Roster) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Roster) ProtoMessage() {}
+
+func (x *Roster) ProtoReflect() protoreflect.Message {
+	mi := &file_leadpact_v1_handoff_proto_msgTypes[19]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Roster.ProtoReflect.Descriptor instead.
+func (*Roster) Descriptor() ([]byte, []int) {
+	return file_leadpact_v1_handoff_proto_rawDescGZIP(), []int{19}
+}
+
+func (x *Roster) GetVersion() int64 {
+	if x != nil {
+		return x.Version
+	}
+	return 0
+}
+
+func (x *Roster) GetHash() string {
+	if x != nil {
+		return x.Hash
+	}
+	return ""
+}
+
+func (x *Roster) GetAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.At
+	}
+	return nil
+}
+
+func (x *Roster) GetActor() string {
+	if x != nil {
+		return x.Actor
+	}
+	return ""
+}
+
+func (x *Roster) GetText() []byte {
+	if x != nil {
+		return x.Text
+	}
+	return nil
+}
+
+type SetRosterRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Text          []byte                 `protobuf:"bytes,1,opt,name=text,proto3" json:"text,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SetRosterRequest) Reset() {
+	*x = SetRosterRequest{}
+	mi := &file_leadpact_v1_handoff_proto_msgTypes[20]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SetRosterRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SetRosterRequest) ProtoMessage() {}
+
+func (x *SetRosterRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_leadpact_v1_handoff_proto_msgTypes[20]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SetRosterRequest.ProtoReflect.Descriptor instead.
+func (*SetRosterRequest) Descriptor() ([]byte, []int) {
+	return file_leadpact_v1_handoff_proto_rawDescGZIP(), []int{20}
+}
+
+func (x *SetRosterRequest) GetText() []byte {
+	if x != nil {
+		return x.Text
+	}
+	return nil
+}
+
+type SetRosterResponse struct {
+	state  protoimpl.MessageState `protogen:"open.v1"`
+	Roster *Roster                `protobuf:"bytes,1,opt,name=roster,proto3" json:"roster,omitempty"`
+	// What does not fit a version of the agreement that is scheduled, a line each: mend it before that comes into force.
+	Warnings      []string `protobuf:"bytes,2,rep,name=warnings,proto3" json:"warnings,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SetRosterResponse) Reset() {
+	*x = SetRosterResponse{}
+	mi := &file_leadpact_v1_handoff_proto_msgTypes[21]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SetRosterResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SetRosterResponse) ProtoMessage() {}
+
+func (x *SetRosterResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_leadpact_v1_handoff_proto_msgTypes[21]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SetRosterResponse.ProtoReflect.Descriptor instead.
+func (*SetRosterResponse) Descriptor() ([]byte, []int) {
+	return file_leadpact_v1_handoff_proto_rawDescGZIP(), []int{21}
+}
+
+func (x *SetRosterResponse) GetRoster() *Roster {
+	if x != nil {
+		return x.Roster
+	}
+	return nil
+}
+
+func (x *SetRosterResponse) GetWarnings() []string {
+	if x != nil {
+		return x.Warnings
+	}
+	return nil
+}
+
+type ListRostersRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// At most 500; 0 means 100.
+	Limit         int32 `protobuf:"varint,1,opt,name=limit,proto3" json:"limit,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListRostersRequest) Reset() {
+	*x = ListRostersRequest{}
+	mi := &file_leadpact_v1_handoff_proto_msgTypes[22]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListRostersRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListRostersRequest) ProtoMessage() {}
+
+func (x *ListRostersRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_leadpact_v1_handoff_proto_msgTypes[22]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListRostersRequest.ProtoReflect.Descriptor instead.
+func (*ListRostersRequest) Descriptor() ([]byte, []int) {
+	return file_leadpact_v1_handoff_proto_rawDescGZIP(), []int{22}
+}
+
+func (x *ListRostersRequest) GetLimit() int32 {
+	if x != nil {
+		return x.Limit
+	}
+	return 0
+}
+
+type ListRostersResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Rosters       []*Roster              `protobuf:"bytes,1,rep,name=rosters,proto3" json:"rosters,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListRostersResponse) Reset() {
+	*x = ListRostersResponse{}
+	mi := &file_leadpact_v1_handoff_proto_msgTypes[23]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListRostersResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListRostersResponse) ProtoMessage() {}
+
+func (x *ListRostersResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_leadpact_v1_handoff_proto_msgTypes[23]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListRostersResponse.ProtoReflect.Descriptor instead.
+func (*ListRostersResponse) Descriptor() ([]byte, []int) {
+	return file_leadpact_v1_handoff_proto_rawDescGZIP(), []int{23}
+}
+
+func (x *ListRostersResponse) GetRosters() []*Roster {
+	if x != nil {
+		return x.Rosters
+	}
+	return nil
+}
+
+type GetRosterRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// 0 means the one that applies.
+	Version       int64 `protobuf:"varint,1,opt,name=version,proto3" json:"version,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetRosterRequest) Reset() {
+	*x = GetRosterRequest{}
+	mi := &file_leadpact_v1_handoff_proto_msgTypes[24]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetRosterRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetRosterRequest) ProtoMessage() {}
+
+func (x *GetRosterRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_leadpact_v1_handoff_proto_msgTypes[24]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetRosterRequest.ProtoReflect.Descriptor instead.
+func (*GetRosterRequest) Descriptor() ([]byte, []int) {
+	return file_leadpact_v1_handoff_proto_rawDescGZIP(), []int{24}
+}
+
+func (x *GetRosterRequest) GetVersion() int64 {
+	if x != nil {
+		return x.Version
+	}
+	return 0
+}
+
+type GetRosterResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Roster        *Roster                `protobuf:"bytes,1,opt,name=roster,proto3" json:"roster,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetRosterResponse) Reset() {
+	*x = GetRosterResponse{}
+	mi := &file_leadpact_v1_handoff_proto_msgTypes[25]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetRosterResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetRosterResponse) ProtoMessage() {}
+
+func (x *GetRosterResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_leadpact_v1_handoff_proto_msgTypes[25]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetRosterResponse.ProtoReflect.Descriptor instead.
+func (*GetRosterResponse) Descriptor() ([]byte, []int) {
+	return file_leadpact_v1_handoff_proto_rawDescGZIP(), []int{25}
+}
+
+func (x *GetRosterResponse) GetRoster() *Roster {
+	if x != nil {
+		return x.Roster
+	}
+	return nil
+}
+
 var File_leadpact_v1_handoff_proto protoreflect.FileDescriptor
 
 const file_leadpact_v1_handoff_proto_rawDesc = "" +
@@ -1180,7 +1535,26 @@ const file_leadpact_v1_handoff_proto_rawDesc = "" +
 	"\x11CloseLostResponse\x127\n" +
 	"\n" +
 	"assignment\x18\x01 \x01(\v2\x17.leadpact.v1.AssignmentR\n" +
-	"assignment2\xde\x04\n" +
+	"assignment\"\x8c\x01\n" +
+	"\x06Roster\x12\x18\n" +
+	"\aversion\x18\x01 \x01(\x03R\aversion\x12\x12\n" +
+	"\x04hash\x18\x02 \x01(\tR\x04hash\x12*\n" +
+	"\x02at\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\x02at\x12\x14\n" +
+	"\x05actor\x18\x04 \x01(\tR\x05actor\x12\x12\n" +
+	"\x04text\x18\x05 \x01(\fR\x04text\"&\n" +
+	"\x10SetRosterRequest\x12\x12\n" +
+	"\x04text\x18\x01 \x01(\fR\x04text\"\\\n" +
+	"\x11SetRosterResponse\x12+\n" +
+	"\x06roster\x18\x01 \x01(\v2\x13.leadpact.v1.RosterR\x06roster\x12\x1a\n" +
+	"\bwarnings\x18\x02 \x03(\tR\bwarnings\"*\n" +
+	"\x12ListRostersRequest\x12\x14\n" +
+	"\x05limit\x18\x01 \x01(\x05R\x05limit\"D\n" +
+	"\x13ListRostersResponse\x12-\n" +
+	"\arosters\x18\x01 \x03(\v2\x13.leadpact.v1.RosterR\arosters\",\n" +
+	"\x10GetRosterRequest\x12\x18\n" +
+	"\aversion\x18\x01 \x01(\x03R\aversion\"@\n" +
+	"\x11GetRosterResponse\x12+\n" +
+	"\x06roster\x18\x01 \x01(\v2\x13.leadpact.v1.RosterR\x06roster2\xc8\x06\n" +
 	"\x0eHandoffService\x12J\n" +
 	"\tListInbox\x12\x1d.leadpact.v1.ListInboxRequest\x1a\x1e.leadpact.v1.ListInboxResponse\x12A\n" +
 	"\x06Accept\x12\x1a.leadpact.v1.AcceptRequest\x1a\x1b.leadpact.v1.AcceptResponse\x12A\n" +
@@ -1190,7 +1564,10 @@ const file_leadpact_v1_handoff_proto_rawDesc = "" +
 	"\vMarkReached\x12\x1f.leadpact.v1.MarkReachedRequest\x1a .leadpact.v1.MarkReachedResponse\x12D\n" +
 	"\aQualify\x12\x1b.leadpact.v1.QualifyRequest\x1a\x1c.leadpact.v1.QualifyResponse\x12G\n" +
 	"\bCloseWon\x12\x1c.leadpact.v1.CloseWonRequest\x1a\x1d.leadpact.v1.CloseWonResponse\x12J\n" +
-	"\tCloseLost\x12\x1d.leadpact.v1.CloseLostRequest\x1a\x1e.leadpact.v1.CloseLostResponseB;Z9github.com/leadpact/leadpact/proto/leadpact/v1;leadpactv1b\x06proto3"
+	"\tCloseLost\x12\x1d.leadpact.v1.CloseLostRequest\x1a\x1e.leadpact.v1.CloseLostResponse\x12J\n" +
+	"\tSetRoster\x12\x1d.leadpact.v1.SetRosterRequest\x1a\x1e.leadpact.v1.SetRosterResponse\x12P\n" +
+	"\vListRosters\x12\x1f.leadpact.v1.ListRostersRequest\x1a .leadpact.v1.ListRostersResponse\x12J\n" +
+	"\tGetRoster\x12\x1d.leadpact.v1.GetRosterRequest\x1a\x1e.leadpact.v1.GetRosterResponseB;Z9github.com/leadpact/leadpact/proto/leadpact/v1;leadpactv1b\x06proto3"
 
 var (
 	file_leadpact_v1_handoff_proto_rawDescOnce sync.Once
@@ -1204,7 +1581,7 @@ func file_leadpact_v1_handoff_proto_rawDescGZIP() []byte {
 	return file_leadpact_v1_handoff_proto_rawDescData
 }
 
-var file_leadpact_v1_handoff_proto_msgTypes = make([]protoimpl.MessageInfo, 20)
+var file_leadpact_v1_handoff_proto_msgTypes = make([]protoimpl.MessageInfo, 27)
 var file_leadpact_v1_handoff_proto_goTypes = []any{
 	(*Assignment)(nil),            // 0: leadpact.v1.Assignment
 	(*RunningClock)(nil),          // 1: leadpact.v1.RunningClock
@@ -1225,46 +1602,63 @@ var file_leadpact_v1_handoff_proto_goTypes = []any{
 	(*CloseWonResponse)(nil),      // 16: leadpact.v1.CloseWonResponse
 	(*CloseLostRequest)(nil),      // 17: leadpact.v1.CloseLostRequest
 	(*CloseLostResponse)(nil),     // 18: leadpact.v1.CloseLostResponse
-	nil,                           // 19: leadpact.v1.ContactCard.FieldsEntry
-	(*timestamppb.Timestamp)(nil), // 20: google.protobuf.Timestamp
+	(*Roster)(nil),                // 19: leadpact.v1.Roster
+	(*SetRosterRequest)(nil),      // 20: leadpact.v1.SetRosterRequest
+	(*SetRosterResponse)(nil),     // 21: leadpact.v1.SetRosterResponse
+	(*ListRostersRequest)(nil),    // 22: leadpact.v1.ListRostersRequest
+	(*ListRostersResponse)(nil),   // 23: leadpact.v1.ListRostersResponse
+	(*GetRosterRequest)(nil),      // 24: leadpact.v1.GetRosterRequest
+	(*GetRosterResponse)(nil),     // 25: leadpact.v1.GetRosterResponse
+	nil,                           // 26: leadpact.v1.ContactCard.FieldsEntry
+	(*timestamppb.Timestamp)(nil), // 27: google.protobuf.Timestamp
 }
 var file_leadpact_v1_handoff_proto_depIdxs = []int32{
-	20, // 0: leadpact.v1.Assignment.started_at:type_name -> google.protobuf.Timestamp
-	20, // 1: leadpact.v1.Assignment.accepted_at:type_name -> google.protobuf.Timestamp
+	27, // 0: leadpact.v1.Assignment.started_at:type_name -> google.protobuf.Timestamp
+	27, // 1: leadpact.v1.Assignment.accepted_at:type_name -> google.protobuf.Timestamp
 	1,  // 2: leadpact.v1.Assignment.clocks:type_name -> leadpact.v1.RunningClock
 	2,  // 3: leadpact.v1.Assignment.contact:type_name -> leadpact.v1.ContactCard
-	20, // 4: leadpact.v1.RunningClock.due_at:type_name -> google.protobuf.Timestamp
-	19, // 5: leadpact.v1.ContactCard.fields:type_name -> leadpact.v1.ContactCard.FieldsEntry
+	27, // 4: leadpact.v1.RunningClock.due_at:type_name -> google.protobuf.Timestamp
+	26, // 5: leadpact.v1.ContactCard.fields:type_name -> leadpact.v1.ContactCard.FieldsEntry
 	0,  // 6: leadpact.v1.ListInboxResponse.assignments:type_name -> leadpact.v1.Assignment
 	0,  // 7: leadpact.v1.AcceptResponse.assignment:type_name -> leadpact.v1.Assignment
 	0,  // 8: leadpact.v1.RejectResponse.assignment:type_name -> leadpact.v1.Assignment
-	20, // 9: leadpact.v1.LogAttemptRequest.occurred_at:type_name -> google.protobuf.Timestamp
+	27, // 9: leadpact.v1.LogAttemptRequest.occurred_at:type_name -> google.protobuf.Timestamp
 	0,  // 10: leadpact.v1.LogAttemptResponse.assignment:type_name -> leadpact.v1.Assignment
 	0,  // 11: leadpact.v1.MarkReachedResponse.assignment:type_name -> leadpact.v1.Assignment
 	0,  // 12: leadpact.v1.QualifyResponse.assignment:type_name -> leadpact.v1.Assignment
 	0,  // 13: leadpact.v1.CloseWonResponse.assignment:type_name -> leadpact.v1.Assignment
 	0,  // 14: leadpact.v1.CloseLostResponse.assignment:type_name -> leadpact.v1.Assignment
-	3,  // 15: leadpact.v1.HandoffService.ListInbox:input_type -> leadpact.v1.ListInboxRequest
-	5,  // 16: leadpact.v1.HandoffService.Accept:input_type -> leadpact.v1.AcceptRequest
-	7,  // 17: leadpact.v1.HandoffService.Reject:input_type -> leadpact.v1.RejectRequest
-	9,  // 18: leadpact.v1.HandoffService.LogAttempt:input_type -> leadpact.v1.LogAttemptRequest
-	11, // 19: leadpact.v1.HandoffService.MarkReached:input_type -> leadpact.v1.MarkReachedRequest
-	13, // 20: leadpact.v1.HandoffService.Qualify:input_type -> leadpact.v1.QualifyRequest
-	15, // 21: leadpact.v1.HandoffService.CloseWon:input_type -> leadpact.v1.CloseWonRequest
-	17, // 22: leadpact.v1.HandoffService.CloseLost:input_type -> leadpact.v1.CloseLostRequest
-	4,  // 23: leadpact.v1.HandoffService.ListInbox:output_type -> leadpact.v1.ListInboxResponse
-	6,  // 24: leadpact.v1.HandoffService.Accept:output_type -> leadpact.v1.AcceptResponse
-	8,  // 25: leadpact.v1.HandoffService.Reject:output_type -> leadpact.v1.RejectResponse
-	10, // 26: leadpact.v1.HandoffService.LogAttempt:output_type -> leadpact.v1.LogAttemptResponse
-	12, // 27: leadpact.v1.HandoffService.MarkReached:output_type -> leadpact.v1.MarkReachedResponse
-	14, // 28: leadpact.v1.HandoffService.Qualify:output_type -> leadpact.v1.QualifyResponse
-	16, // 29: leadpact.v1.HandoffService.CloseWon:output_type -> leadpact.v1.CloseWonResponse
-	18, // 30: leadpact.v1.HandoffService.CloseLost:output_type -> leadpact.v1.CloseLostResponse
-	23, // [23:31] is the sub-list for method output_type
-	15, // [15:23] is the sub-list for method input_type
-	15, // [15:15] is the sub-list for extension type_name
-	15, // [15:15] is the sub-list for extension extendee
-	0,  // [0:15] is the sub-list for field type_name
+	27, // 15: leadpact.v1.Roster.at:type_name -> google.protobuf.Timestamp
+	19, // 16: leadpact.v1.SetRosterResponse.roster:type_name -> leadpact.v1.Roster
+	19, // 17: leadpact.v1.ListRostersResponse.rosters:type_name -> leadpact.v1.Roster
+	19, // 18: leadpact.v1.GetRosterResponse.roster:type_name -> leadpact.v1.Roster
+	3,  // 19: leadpact.v1.HandoffService.ListInbox:input_type -> leadpact.v1.ListInboxRequest
+	5,  // 20: leadpact.v1.HandoffService.Accept:input_type -> leadpact.v1.AcceptRequest
+	7,  // 21: leadpact.v1.HandoffService.Reject:input_type -> leadpact.v1.RejectRequest
+	9,  // 22: leadpact.v1.HandoffService.LogAttempt:input_type -> leadpact.v1.LogAttemptRequest
+	11, // 23: leadpact.v1.HandoffService.MarkReached:input_type -> leadpact.v1.MarkReachedRequest
+	13, // 24: leadpact.v1.HandoffService.Qualify:input_type -> leadpact.v1.QualifyRequest
+	15, // 25: leadpact.v1.HandoffService.CloseWon:input_type -> leadpact.v1.CloseWonRequest
+	17, // 26: leadpact.v1.HandoffService.CloseLost:input_type -> leadpact.v1.CloseLostRequest
+	20, // 27: leadpact.v1.HandoffService.SetRoster:input_type -> leadpact.v1.SetRosterRequest
+	22, // 28: leadpact.v1.HandoffService.ListRosters:input_type -> leadpact.v1.ListRostersRequest
+	24, // 29: leadpact.v1.HandoffService.GetRoster:input_type -> leadpact.v1.GetRosterRequest
+	4,  // 30: leadpact.v1.HandoffService.ListInbox:output_type -> leadpact.v1.ListInboxResponse
+	6,  // 31: leadpact.v1.HandoffService.Accept:output_type -> leadpact.v1.AcceptResponse
+	8,  // 32: leadpact.v1.HandoffService.Reject:output_type -> leadpact.v1.RejectResponse
+	10, // 33: leadpact.v1.HandoffService.LogAttempt:output_type -> leadpact.v1.LogAttemptResponse
+	12, // 34: leadpact.v1.HandoffService.MarkReached:output_type -> leadpact.v1.MarkReachedResponse
+	14, // 35: leadpact.v1.HandoffService.Qualify:output_type -> leadpact.v1.QualifyResponse
+	16, // 36: leadpact.v1.HandoffService.CloseWon:output_type -> leadpact.v1.CloseWonResponse
+	18, // 37: leadpact.v1.HandoffService.CloseLost:output_type -> leadpact.v1.CloseLostResponse
+	21, // 38: leadpact.v1.HandoffService.SetRoster:output_type -> leadpact.v1.SetRosterResponse
+	23, // 39: leadpact.v1.HandoffService.ListRosters:output_type -> leadpact.v1.ListRostersResponse
+	25, // 40: leadpact.v1.HandoffService.GetRoster:output_type -> leadpact.v1.GetRosterResponse
+	30, // [30:41] is the sub-list for method output_type
+	19, // [19:30] is the sub-list for method input_type
+	19, // [19:19] is the sub-list for extension type_name
+	19, // [19:19] is the sub-list for extension extendee
+	0,  // [0:19] is the sub-list for field type_name
 }
 
 func init() { file_leadpact_v1_handoff_proto_init() }
@@ -1278,7 +1672,7 @@ func file_leadpact_v1_handoff_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_leadpact_v1_handoff_proto_rawDesc), len(file_leadpact_v1_handoff_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   20,
+			NumMessages:   27,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

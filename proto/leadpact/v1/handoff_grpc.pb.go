@@ -27,6 +27,9 @@ const (
 	HandoffService_Qualify_FullMethodName     = "/leadpact.v1.HandoffService/Qualify"
 	HandoffService_CloseWon_FullMethodName    = "/leadpact.v1.HandoffService/CloseWon"
 	HandoffService_CloseLost_FullMethodName   = "/leadpact.v1.HandoffService/CloseLost"
+	HandoffService_SetRoster_FullMethodName   = "/leadpact.v1.HandoffService/SetRoster"
+	HandoffService_ListRosters_FullMethodName = "/leadpact.v1.HandoffService/ListRosters"
+	HandoffService_GetRoster_FullMethodName   = "/leadpact.v1.HandoffService/GetRoster"
 )
 
 // HandoffServiceClient is the client API for HandoffService service.
@@ -55,6 +58,13 @@ type HandoffServiceClient interface {
 	CloseWon(ctx context.Context, in *CloseWonRequest, opts ...grpc.CallOption) (*CloseWonResponse, error)
 	// CloseLost ends the handoff with a loss.
 	CloseLost(ctx context.Context, in *CloseLostRequest, opts ...grpc.CallOption) (*CloseLostResponse, error)
+	// SetRoster makes a roster the one that applies, at once and in every process. INVALID_ARGUMENT carries its faults, and what does not
+	// fit the agreement in force, with line and column. The roster that applies already changes nothing. Needs the role admin.
+	SetRoster(ctx context.Context, in *SetRosterRequest, opts ...grpc.CallOption) (*SetRosterResponse, error)
+	// ListRosters answers with every roster that ever applied, newest first, without the texts. Needs the role manager or admin.
+	ListRosters(ctx context.Context, in *ListRostersRequest, opts ...grpc.CallOption) (*ListRostersResponse, error)
+	// GetRoster answers with one of them and its text; NOT_FOUND when there is none. Needs the role manager or admin.
+	GetRoster(ctx context.Context, in *GetRosterRequest, opts ...grpc.CallOption) (*GetRosterResponse, error)
 }
 
 type handoffServiceClient struct {
@@ -145,6 +155,36 @@ func (c *handoffServiceClient) CloseLost(ctx context.Context, in *CloseLostReque
 	return out, nil
 }
 
+func (c *handoffServiceClient) SetRoster(ctx context.Context, in *SetRosterRequest, opts ...grpc.CallOption) (*SetRosterResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(SetRosterResponse)
+	err := c.cc.Invoke(ctx, HandoffService_SetRoster_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *handoffServiceClient) ListRosters(ctx context.Context, in *ListRostersRequest, opts ...grpc.CallOption) (*ListRostersResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ListRostersResponse)
+	err := c.cc.Invoke(ctx, HandoffService_ListRosters_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *handoffServiceClient) GetRoster(ctx context.Context, in *GetRosterRequest, opts ...grpc.CallOption) (*GetRosterResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(GetRosterResponse)
+	err := c.cc.Invoke(ctx, HandoffService_GetRoster_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // HandoffServiceServer is the server API for HandoffService service.
 // All implementations must embed UnimplementedHandoffServiceServer
 // for forward compatibility.
@@ -171,6 +211,13 @@ type HandoffServiceServer interface {
 	CloseWon(context.Context, *CloseWonRequest) (*CloseWonResponse, error)
 	// CloseLost ends the handoff with a loss.
 	CloseLost(context.Context, *CloseLostRequest) (*CloseLostResponse, error)
+	// SetRoster makes a roster the one that applies, at once and in every process. INVALID_ARGUMENT carries its faults, and what does not
+	// fit the agreement in force, with line and column. The roster that applies already changes nothing. Needs the role admin.
+	SetRoster(context.Context, *SetRosterRequest) (*SetRosterResponse, error)
+	// ListRosters answers with every roster that ever applied, newest first, without the texts. Needs the role manager or admin.
+	ListRosters(context.Context, *ListRostersRequest) (*ListRostersResponse, error)
+	// GetRoster answers with one of them and its text; NOT_FOUND when there is none. Needs the role manager or admin.
+	GetRoster(context.Context, *GetRosterRequest) (*GetRosterResponse, error)
 	mustEmbedUnimplementedHandoffServiceServer()
 }
 
@@ -204,6 +251,15 @@ func (UnimplementedHandoffServiceServer) CloseWon(context.Context, *CloseWonRequ
 }
 func (UnimplementedHandoffServiceServer) CloseLost(context.Context, *CloseLostRequest) (*CloseLostResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method CloseLost not implemented")
+}
+func (UnimplementedHandoffServiceServer) SetRoster(context.Context, *SetRosterRequest) (*SetRosterResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method SetRoster not implemented")
+}
+func (UnimplementedHandoffServiceServer) ListRosters(context.Context, *ListRostersRequest) (*ListRostersResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ListRosters not implemented")
+}
+func (UnimplementedHandoffServiceServer) GetRoster(context.Context, *GetRosterRequest) (*GetRosterResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method GetRoster not implemented")
 }
 func (UnimplementedHandoffServiceServer) mustEmbedUnimplementedHandoffServiceServer() {}
 func (UnimplementedHandoffServiceServer) testEmbeddedByValue()                        {}
@@ -370,6 +426,60 @@ func _HandoffService_CloseLost_Handler(srv interface{}, ctx context.Context, dec
 	return interceptor(ctx, in, info, handler)
 }
 
+func _HandoffService_SetRoster_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(SetRosterRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(HandoffServiceServer).SetRoster(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: HandoffService_SetRoster_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(HandoffServiceServer).SetRoster(ctx, req.(*SetRosterRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _HandoffService_ListRosters_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ListRostersRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(HandoffServiceServer).ListRosters(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: HandoffService_ListRosters_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(HandoffServiceServer).ListRosters(ctx, req.(*ListRostersRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _HandoffService_GetRoster_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(GetRosterRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(HandoffServiceServer).GetRoster(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: HandoffService_GetRoster_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(HandoffServiceServer).GetRoster(ctx, req.(*GetRosterRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // HandoffService_ServiceDesc is the grpc.ServiceDesc for HandoffService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -408,6 +518,18 @@ var HandoffService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "CloseLost",
 			Handler:    _HandoffService_CloseLost_Handler,
+		},
+		{
+			MethodName: "SetRoster",
+			Handler:    _HandoffService_SetRoster_Handler,
+		},
+		{
+			MethodName: "ListRosters",
+			Handler:    _HandoffService_ListRosters_Handler,
+		},
+		{
+			MethodName: "GetRoster",
+			Handler:    _HandoffService_GetRoster_Handler,
 		},
 	},
 	Streams:  []grpc.StreamDesc{},

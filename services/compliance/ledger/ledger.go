@@ -163,7 +163,7 @@ func redact(e *eventv1.Event) *eventv1.Event {
 		return with(e, func(c *eventv1.Event) { c.Body = &eventv1.Event_LeadActivity{LeadActivity: bare} })
 	case *eventv1.Event_AgreementActivated: // its text names who answers for the parties; the hash names the text
 		bare := proto.CloneOf(b.AgreementActivated)
-		bare.Text = nil
+		bare.Text, bare.Signatures = nil, nil
 		return with(e, func(c *eventv1.Event) { c.Body = &eventv1.Event_AgreementActivated{AgreementActivated: bare} })
 	}
 	return e

@@ -73,6 +73,7 @@ func kept() map[string][]string {
 		"clock.breached":      clockWords(".remedy"),
 		"clock.cancelled":     clockWords(".reason"),
 		"agreement.activated": {".actor", ".hash"},
+		"roster.changed":      {".actor", ".hash", ".people"},
 	}
 }
 

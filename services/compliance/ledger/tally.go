@@ -82,6 +82,8 @@ type Effects struct {
 	Tallies []store.Tally
 	Start   []store.PendingClock
 	End     []string
+	// Members of a roster that has changed.
+	Members []store.Members
 }
 
 // Judge says what an event changes. The deltas carry the event's shard.
@@ -110,6 +112,8 @@ func Judge(e *eventv1.Event) Effects {
 		j.add(Breaches, 1, "clock", c.GetName(), "grade", c.GetTerms().GetGrade(), "team", c.GetTerms().GetTeam())
 	case *eventv1.Event_ClockCancelled:
 		j.ended(b.ClockCancelled.GetClock(), cancelled)
+	case *eventv1.Event_RosterChanged:
+		j.out.Members = []store.Members{{Roster: b.RosterChanged.GetVersion(), People: b.RosterChanged.GetPeople()}}
 	}
 	return j.out
 }

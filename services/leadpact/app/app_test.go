@@ -21,6 +21,7 @@ import (
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/types/known/emptypb"
 
+	"github.com/leadpact/leadpact/internal/agreement/sealtest"
 	"github.com/leadpact/leadpact/internal/bus/embedded"
 	leadpactv1 "github.com/leadpact/leadpact/proto/leadpact/v1"
 	"github.com/leadpact/leadpact/services/leadpact/app"
@@ -58,7 +59,8 @@ func TestReadiness(t *testing.T) {
 		t.Fatal(err)
 	}
 	admin := leadpactv1.NewAgreementServiceClient(s.Dial(t, strings.TrimSpace(string(token))))
-	if _, err := admin.Activate(t.Context(), &leadpactv1.ActivateRequest{Text: apptest.Agreement}); err != nil {
+	text := sealtest.Keyed(t, apptest.Agreement)
+	if _, err := admin.Activate(t.Context(), &leadpactv1.ActivateRequest{Text: text, Signatures: sealtest.Seal(t, text)}); err != nil {
 		t.Fatal(err)
 	}
 	apptest.Until(t, "readiness", func() error { return s.Ready(t.Context()) })

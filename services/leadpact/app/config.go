@@ -20,8 +20,8 @@ func roles() []string { return []string{event.Ingest, event.Scoring, event.Hando
 type Config struct {
 	// Roles of the process; none given means all.
 	Roles []string
-	// Agreement and Roster are files. An agreement is activated at the start on the embedded way only; in production it is
-	// activated over gRPC.
+	// Agreement and Roster are files. An agreement is activated at the start on the embedded way only, with the file of signatures beside
+	// it, or unsigned when it names no keys; in production it is activated over gRPC.
 	Agreement string
 	Roster    string
 	// Data is the folder of the embedded way: the event log, the databases, the keys.

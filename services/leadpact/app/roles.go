@@ -5,11 +5,14 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"math"
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
+	"github.com/leadpact/leadpact/internal/agreement"
 	"github.com/leadpact/leadpact/internal/bus"
 	"github.com/leadpact/leadpact/internal/event"
 	"github.com/leadpact/leadpact/internal/identity"
@@ -24,6 +27,9 @@ import (
 
 // clockShards is how many parts the clocks are cut into; each has one owner at a time. It is fixed, as it stands in the rows.
 const clockShards = 8
+
+// commandLine is the actor of what was given as a flag.
+const commandLine = "command line"
 
 // openRoles builds the services of this process.
 func (a *App) openRoles(ctx context.Context, s Stores) error {
@@ -104,11 +110,7 @@ func (a *App) openHandoff(ctx context.Context, s store.Handoff) error {
 		return err
 	}
 	if a.cfg.Roster != "" {
-		text, err := os.ReadFile(a.cfg.Roster)
-		if err != nil {
-			return fmt.Errorf("read the roster: %w", err)
-		}
-		if err := svc.SetRoster(ctx, text, "command line"); err != nil {
+		if err := a.startRoster(ctx, s, svc); err != nil {
 			return fmt.Errorf("take in the roster %s: %w", a.cfg.Roster, err)
 		}
 	}
@@ -116,6 +118,30 @@ func (a *App) openHandoff(ctx context.Context, s store.Handoff) error {
 	a.consume(event.Handoff, svc)
 	a.workers = append(a.workers, runner{"clocks", clocks.Run}, runner{"waiting handoffs", svc.RunWaiting}, runner{"notices", svc.RunNotices})
 	return nil
+}
+
+// startRoster takes the roster's file in, unless another has taken its place since it did last: a process that starts again must not
+// undo what was changed meanwhile.
+func (a *App) startRoster(ctx context.Context, s store.Handoff, svc *handoff.Service) error {
+	text, err := os.ReadFile(a.cfg.Roster)
+	if err != nil {
+		return err
+	}
+	if r, faults := agreement.ParseRoster(a.cfg.Roster, text); len(faults) == 0 {
+		history, err := s.ListRosters(ctx, math.MaxInt32)
+		if err != nil {
+			return err
+		}
+		if i := slices.IndexFunc(history, func(row store.RosterRow) bool { return row.Hash == r.Hash }); i > 0 {
+			a.logger.Warn("the roster that applies stays: another took the place of this file's; leadpact roster FILE makes it apply again", "file", a.cfg.Roster)
+			return nil
+		}
+	}
+	warnings, err := svc.TakeRoster(ctx, text, commandLine)
+	for _, w := range warnings {
+		a.logger.Warn("the roster does not fit a version of the agreement that is scheduled", "fault", w.Error())
+	}
+	return err
 }
 
 func (a *App) openCompliance(s store.Compliance) error {
@@ -132,11 +158,18 @@ func (a *App) openCompliance(s store.Compliance) error {
 	a.workers = append(a.workers, runner{"ledger", svc.Run})
 	if a.cfg.Agreement != "" {
 		a.activate = func(ctx context.Context) error {
-			text, err := os.ReadFile(a.cfg.Agreement)
+			_, joined, faults, err := agreement.Load(a.cfg.Agreement, os.ReadFile)
 			if err != nil {
 				return fmt.Errorf("read the agreement: %w", err)
 			}
-			_, err = svc.ActivateText(ctx, text, "command line")
+			if len(faults) > 0 {
+				return &compliance.FaultsError{Faults: faults}
+			}
+			signatures, err := os.ReadFile(a.cfg.Agreement + agreement.SealSuffix)
+			if err != nil && !errors.Is(err, os.ErrNotExist) {
+				return fmt.Errorf("read the agreement's signatures: %w", err)
+			}
+			_, err = svc.ActivateText(ctx, compliance.Activation{Text: joined.Text, Signatures: signatures, Actor: commandLine, Trial: true})
 			if errors.Is(err, compliance.ErrActivatedBefore) {
 				a.logger.Warn("the agreement in force stays", "reason", err)
 				return nil

@@ -71,7 +71,9 @@ func (v *versions) take(ctx context.Context, e *eventv1.Event) error {
 
 func (v *versions) keep(ctx context.Context, e *eventv1.Event) error {
 	b := e.GetAgreementActivated()
-	row := store.AgreementRow{Hash: b.GetHash(), ActiveFrom: event.Time(b.GetActiveFrom()), Text: b.GetText(), Actor: b.GetActor()}
+	row := store.AgreementRow{
+		Hash: b.GetHash(), ActiveFrom: event.Time(b.GetActiveFrom()), Text: b.GetText(), Actor: b.GetActor(), Signatures: b.GetSignatures(),
+	}
 	for _, s := range v.stores {
 		if err := s.SaveAgreement(ctx, row); err != nil {
 			return fmt.Errorf("store agreement %s: %w", row.Hash, err)

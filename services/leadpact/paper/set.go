@@ -80,30 +80,32 @@ func (s *setter) chapters() []chapter {
 func (s *setter) parts(settings []setting) []part {
 	var out []part
 	for _, x := range settings {
-		section := s.section(x.title)
-		if len(section.Clauses) == 0 {
-			continue
+		if section := s.section(x.title); len(section.Clauses) > 0 {
+			out = append(out, s.part(x, section))
 		}
-		p := part{Title: cmp.Or(x.heading, section.Title), Pending: section.Pending, Flow: x.flow}
-		switch x.title {
-		case aboutHours:
-			p.Heads, p.Entries = calendars(s.a.Calendars)
-		case aboutGoals:
-			p.Goals = s.goals(section)
-		case aboutBreach:
-			p.Entries = s.steps(section)
-		default:
-			p.Heads = s.heads(x)
-			for _, c := range section.Clauses {
-				p.Entries = append(p.Entries, s.entry(x, c))
-			}
-		}
-		out = append(out, p)
 		if x.title == aboutHours && s.roster != nil {
 			out = append(out, s.people()...)
 		}
 	}
 	return out
+}
+
+func (s *setter) part(x setting, section agreement.Section) part {
+	p := part{Title: cmp.Or(x.heading, section.Title), Pending: section.Pending, Flow: x.flow}
+	switch x.title {
+	case aboutHours:
+		p.Heads, p.Entries = calendars(s.a.Calendars)
+	case aboutGoals:
+		p.Goals = s.goals(section)
+	case aboutBreach:
+		p.Entries = s.steps(section)
+	default:
+		p.Heads = s.heads(x)
+		for _, c := range section.Clauses {
+			p.Entries = append(p.Entries, s.entry(x, c))
+		}
+	}
+	return p
 }
 
 func (s *setter) heads(x setting) []head {

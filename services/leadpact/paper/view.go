@@ -25,8 +25,8 @@ type view struct {
 
 // party is who signs for a side.
 type party struct {
-	Side       agreement.Side
-	Name, Role string
+	Side            agreement.Side
+	Name, Role, Key string
 }
 
 // glance is what one side owes the other, at one glance.
@@ -53,7 +53,7 @@ func newView(a *agreement.Agreement, sheet Sheet) view {
 		Size: sheet.Size, Title: a.Title, Version: a.Version, Hash: a.Hash, Short: a.Hash[:min(shortHash, len(a.Hash))],
 		Summary: paragraphs(a.Summary), Parties: parties(a), Funnel: newFunnel(a), Chapters: s.chapters(), Annex: s.parts(annex()),
 	}
-	for _, side := range []agreement.Side{agreement.Marketing, agreement.Sales} {
+	for _, side := range agreement.Sides() {
 		if g := s.glance(side); len(g.Rows) > 0 {
 			v.Glances = append(v.Glances, g)
 		}
@@ -62,11 +62,16 @@ func newView(a *agreement.Agreement, sheet Sheet) view {
 	return v
 }
 
-// parties are who signs. A name and what follows its first comma stand apart.
+// parties are who signs. Where the agreement gives no role, what follows the first comma of a name is taken for it.
 func parties(a *agreement.Agreement) []party {
-	out := []party{{Side: agreement.Marketing, Name: a.Parties.Marketing}, {Side: agreement.Sales, Name: a.Parties.Sales}}
-	for i := range out {
-		out[i].Name, out[i].Role, _ = strings.Cut(out[i].Name, ", ")
+	var out []party
+	for _, side := range agreement.Sides() {
+		who := a.Parties.Of(side)
+		p := party{Side: side, Name: who.Name, Role: who.Role, Key: who.Key}
+		if p.Role == "" {
+			p.Name, p.Role, _ = strings.Cut(who.Name, ", ")
+		}
+		out = append(out, p)
 	}
 	return out
 }

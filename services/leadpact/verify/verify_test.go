@@ -68,7 +68,7 @@ func played(t *testing.T) (data string) {
 	err := verify.Run(t.Context(), verify.Options{
 		Stores: stores, Accepted: strings.NewReader(accepted), Doors: []string{s.HTTPAddr()}, Patience: 30 * time.Second, Out: &out,
 	})
-	if err != nil || strings.Count(out.String(), "ok    ") != 11 || strings.Contains(out.String(), "(0)") {
+	if err != nil || strings.Count(out.String(), "ok    ") != 12 || strings.Contains(out.String(), "(0)") {
 		t.Fatalf("before anything is broken: %v\n%s", err, out.String())
 	}
 	if err := errors.Join(stores.Close(), s.Stop()); err != nil {
@@ -131,6 +131,15 @@ func testBites(t *testing.T, data string) {
 		"a breach hidden from those who watch": {"compliance", rewrite("clock.breached", func(e *store.Entry, _ *eventv1.Event) {
 			e.Type = "clock.warned"
 		}), []string{"breaches"}},
+		"a lead judged by a version that was not in force": {"compliance", rewrite("lead.staged", func(_ *store.Entry, told *eventv1.Event) {
+			told.GetLeadStaged().DecidedAt = 1
+		}), []string{"versions"}},
+		"a promise of another length": {"compliance", rewrite("clock.started", func(_ *store.Entry, told *eventv1.Event) {
+			told.GetClockStarted().GetClock().Within++
+		}), []string{"versions"}},
+		"a promise of another version": {"compliance", rewrite("clock.started", func(_ *store.Entry, told *eventv1.Event) {
+			told.Agreement = "another"
+		}), []string{"versions"}},
 		"an edited line": {"compliance", statements(
 			`UPDATE entries SET lead = 'nobody' WHERE rowid = (SELECT max(rowid) FROM entries WHERE type = 'lead.received')`), []string{"ledger"}},
 		"a head that is gone": {"compliance", statements(

@@ -30,16 +30,25 @@ func ruled(tb interface{ Fatalf(string, ...any) }, rules string) *agreement.Agre
 	return a
 }
 
-// rules draws some on the lead and some on touches, many of which look at the same few things.
+// rules draws some on the lead and some on touches, many of which look at the same few things. Each can hold: what it joins by && looks at
+// different things, of which each line has the questions on one.
 func rules(t *rapid.T) string {
-	when := []string{
-		`lead.country == "DE"`, `lead.country == ""`, `lead.country in ["FR", "DE"]`, `lead.country != "FR"`, `lead.country.contains("D")`,
-		`lead.size >= 100`, `lead.size < 100`, `lead.size == 250`, `lead.customer`, `!lead.customer`, `known("size")`, `did("attempt") >= 1`,
-		`did("won") == 0`, `source == "web"`, `channel == "paid"`, `channel in ["organic", "paid"]`,
+	when := [][]string{
+		{`lead.country == "DE"`, `lead.country == ""`, `lead.country in ["FR", "DE"]`, `lead.country != "FR"`, `lead.country.contains("D")`},
+		{`lead.size >= 100`, `lead.size < 100`, `lead.size == 250`, `known("size")`},
+		{`lead.customer`, `!lead.customer`},
+		{`did("attempt") >= 1`},
+		{`did("won") == 0`},
+		{`source == "web"`},
+		{`channel == "paid"`, `channel in ["organic", "paid"]`},
 	}
-	on := []string{
-		`touch.kind == "form"`, `touch.kind in ["form", "visit"]`, `touch.kind.lower() == "form"`, `touch.kind.startsWith("v")`, `touch.source == "crm"`,
-		`touch.channel == "paid"`, `touch.size > 10`, `touch.country == "DE"`, `touch.customer`, `!touch.customer`,
+	on := [][]string{
+		{`touch.kind == "form"`, `touch.kind in ["form", "visit"]`, `touch.kind.lower() == "form"`, `touch.kind.startsWith("v")`},
+		{`touch.source == "crm"`},
+		{`touch.channel == "paid"`},
+		{`touch.size > 10`},
+		{`touch.country == "DE"`},
+		{`touch.customer`, `!touch.customer`},
 	}
 	var out strings.Builder
 	for i := range rapid.IntRange(1, 40).Draw(t, "rules") {
@@ -47,10 +56,19 @@ func rules(t *rapid.T) string {
 		if rapid.Bool().Draw(t, "on") {
 			key, from, more = "on", on, rapid.SampledFrom([]string{"", ", half_life: 7d", ", cap: 20", ", half_life: 30d, cap: 9.5"}).Draw(t, "more")
 		}
-		leaf := func() string { return rapid.SampledFrom(from).Draw(t, "leaf") }
-		condition := leaf()
+		looked := make([]bool, len(from))
+		leaf := func(joint string) string {
+			at := rapid.IntRange(0, len(from)-1).Draw(t, "what")
+			for joint == " && " && looked[at] {
+				at = (at + 1) % len(from)
+			}
+			looked[at] = true
+			return rapid.SampledFrom(from[at]).Draw(t, "leaf")
+		}
+		condition := leaf("")
 		for range rapid.IntRange(0, 3).Draw(t, "joints") {
-			condition = "(" + condition + ")" + rapid.SampledFrom([]string{" && ", " && ", " || "}).Draw(t, "joint") + leaf()
+			joint := rapid.SampledFrom([]string{" && ", " && ", " || "}).Draw(t, "joint")
+			condition = "(" + condition + ")" + joint + leaf(joint)
 		}
 		points := rapid.SampledFrom([]string{"5", "-3.25", "10.5"}).Draw(t, "points")
 		fmt.Fprintf(&out, "  - {name: r%d, points: %s, %s: '%s'%s}\n", i, points, key, condition, more)
@@ -147,6 +165,35 @@ func TestAllRulesGiveTheSame(t *testing.T) {
 			}
 		}
 	})
+}
+
+// What the agreement's check says of points and of conditions is so for every lead.
+func TestDoubtsAreTrue(t *testing.T) {
+	t.Parallel()
+	out := 0
+	rapid.Check(t, func(t *rapid.T) {
+		a := ruled(t, rules(t))
+		k := lead.Fold(score.NewTerms(a), lead.Knowledge{}, told(t)...)
+		card := score.Of(a, k, score.Position{Stage: "new", Cycle: 1}, start.AddDate(0, 0, rapid.IntRange(0, 100).Draw(t, "now")))
+		for _, d := range a.Doubts(nil) {
+			var rule int
+			switch _, err := fmt.Sscanf(d.Path, "scoring[%d].when", &rule); {
+			case d.Path == "stages[1].when":
+				if out++; score.Holds(a.Stages[1].When, &card.Lead) {
+					t.Fatalf("%v: a lead has %v", d, card.Lead.Score)
+				}
+			case d.Path == "grades[0].when":
+				if card.Lead.Grade == a.Grades[0].Name {
+					t.Fatalf("%v: a lead has %v", d, card.Lead.Score)
+				}
+			case err == nil && strings.HasSuffix(d.Message, "always holds") && !score.Holds(a.Scoring.Rules[rule].When, &card.Lead):
+				t.Fatalf("%v: not of %+v", d, card.Lead)
+			}
+		}
+	})
+	if out == 0 {
+		t.Error("every agreement that was drawn has points enough: the test needs some that have not")
+	}
 }
 
 // However many rules there are, few are asked: those that ask for what the lead has.

@@ -106,7 +106,7 @@ func (s *stand) start(ctx context.Context, change func(*timer.Config)) (*running
 	if err != nil {
 		return nil, err
 	}
-	if err := r.SetRoster(ctx, s.roster, "bench"); err != nil {
+	if _, err := r.TakeRoster(ctx, s.roster, "bench"); err != nil {
 		return nil, err
 	}
 	config := timer.Config{

@@ -248,7 +248,7 @@ func (r *rig) run(ctx context.Context, look func(role string, h bus.Handler) bus
 	if clocks, err = timer.New(timer.Config{Name: "clocks", Shards: shards, Owner: "bench", Store: r.handoff, Fire: ho.FireClocks, Logger: log}); err != nil {
 		return err
 	}
-	if err := ho.SetRoster(ctx, r.shape.Roster(), "bench"); err != nil {
+	if _, err := ho.TakeRoster(ctx, r.shape.Roster(), "bench"); err != nil {
 		return err
 	}
 	consume(event.Handoff, ho)

@@ -144,7 +144,7 @@ func spread(values []float64) Spread {
 	sorted := slices.Sorted(slices.Values(values))
 	n := len(sorted)
 	cut, outside, ways := 0, 0.0, 1.0
-	for k := 0; k < n/2; k++ {
+	for k := range n / 2 {
 		outside += 2 * ways / math.Pow(2, float64(n))
 		if outside > 0.1 {
 			break

@@ -170,6 +170,7 @@ type Event struct {
 	//	*Event_ClockBreached
 	//	*Event_ClockCancelled
 	//	*Event_AgreementActivated
+	//	*Event_RosterChanged
 	Body          isEvent_Body `protobuf_oneof:"body"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -421,6 +422,15 @@ func (x *Event) GetAgreementActivated() *AgreementActivated {
 	return nil
 }
 
+func (x *Event) GetRosterChanged() *RosterChanged {
+	if x != nil {
+		if x, ok := x.Body.(*Event_RosterChanged); ok {
+			return x.RosterChanged
+		}
+	}
+	return nil
+}
+
 type isEvent_Body interface {
 	isEvent_Body()
 }
@@ -493,6 +503,10 @@ type Event_AgreementActivated struct {
 	AgreementActivated *AgreementActivated `protobuf:"bytes,64,opt,name=agreement_activated,json=agreementActivated,proto3,oneof"`
 }
 
+type Event_RosterChanged struct {
+	RosterChanged *RosterChanged `protobuf:"bytes,65,opt,name=roster_changed,json=rosterChanged,proto3,oneof"`
+}
+
 func (*Event_LeadReceived) isEvent_Body() {}
 
 func (*Event_LeadActivity) isEvent_Body() {}
@@ -526,6 +540,8 @@ func (*Event_ClockBreached) isEvent_Body() {}
 func (*Event_ClockCancelled) isEvent_Body() {}
 
 func (*Event_AgreementActivated) isEvent_Body() {}
+
+func (*Event_RosterChanged) isEvent_Body() {}
 
 // Value is what a source says of one profile field.
 type Value struct {
@@ -1030,7 +1046,9 @@ type LeadStaged struct {
 	// Only when handoff is true.
 	Contact *Contact `protobuf:"bytes,14,opt,name=contact,proto3" json:"contact,omitempty"`
 	// The rep whom an outcome named, when an outcome caused the change.
-	Rep           string `protobuf:"bytes,15,opt,name=rep,proto3" json:"rep,omitempty"`
+	Rep string `protobuf:"bytes,15,opt,name=rep,proto3" json:"rep,omitempty"`
+	// When scoring decided it, microseconds, by the clock that says which version of the agreement is in force.
+	DecidedAt     int64 `protobuf:"varint,16,opt,name=decided_at,json=decidedAt,proto3" json:"decided_at,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1168,6 +1186,13 @@ func (x *LeadStaged) GetRep() string {
 		return x.Rep
 	}
 	return ""
+}
+
+func (x *LeadStaged) GetDecidedAt() int64 {
+	if x != nil {
+		return x.DecidedAt
+	}
+	return 0
 }
 
 // LeadOutcome passes an outside outcome on to handoff, under the lead's id.
@@ -2079,7 +2104,10 @@ type AgreementActivated struct {
 	ActiveFrom int64                  `protobuf:"varint,2,opt,name=active_from,json=activeFrom,proto3" json:"active_from,omitempty"`
 	Text       []byte                 `protobuf:"bytes,3,opt,name=text,proto3" json:"text,omitempty"`
 	// Who activated it: a person's id.
-	Actor         string `protobuf:"bytes,4,opt,name=actor,proto3" json:"actor,omitempty"`
+	Actor string `protobuf:"bytes,4,opt,name=actor,proto3" json:"actor,omitempty"`
+	// The signatures on the text, as they stand in the file beside it: a line each with side, public key and signature. Empty when the
+	// text names no keys.
+	Signatures    []byte `protobuf:"bytes,5,opt,name=signatures,proto3" json:"signatures,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2142,6 +2170,86 @@ func (x *AgreementActivated) GetActor() string {
 	return ""
 }
 
+func (x *AgreementActivated) GetSignatures() []byte {
+	if x != nil {
+		return x.Signatures
+	}
+	return nil
+}
+
+// RosterChanged says that another roster applies from now on.
+type RosterChanged struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Grows with each change.
+	Version int64 `protobuf:"varint,1,opt,name=version,proto3" json:"version,omitempty"`
+	// Hex SHA-256 of the roster.
+	Hash string `protobuf:"bytes,2,opt,name=hash,proto3" json:"hash,omitempty"`
+	// Who changed it: a person's id.
+	Actor string `protobuf:"bytes,3,opt,name=actor,proto3" json:"actor,omitempty"`
+	// The ids of all whom the agreement concerns, sorted: reps and the managers of teams.
+	People        []string `protobuf:"bytes,4,rep,name=people,proto3" json:"people,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RosterChanged) Reset() {
+	*x = RosterChanged{}
+	mi := &file_leadpact_event_v1_event_proto_msgTypes[25]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RosterChanged) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RosterChanged) ProtoMessage() {}
+
+func (x *RosterChanged) ProtoReflect() protoreflect.Message {
+	mi := &file_leadpact_event_v1_event_proto_msgTypes[25]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RosterChanged.ProtoReflect.Descriptor instead.
+func (*RosterChanged) Descriptor() ([]byte, []int) {
+	return file_leadpact_event_v1_event_proto_rawDescGZIP(), []int{25}
+}
+
+func (x *RosterChanged) GetVersion() int64 {
+	if x != nil {
+		return x.Version
+	}
+	return 0
+}
+
+func (x *RosterChanged) GetHash() string {
+	if x != nil {
+		return x.Hash
+	}
+	return ""
+}
+
+func (x *RosterChanged) GetActor() string {
+	if x != nil {
+		return x.Actor
+	}
+	return ""
+}
+
+func (x *RosterChanged) GetPeople() []string {
+	if x != nil {
+		return x.People
+	}
+	return nil
+}
+
 var File_leadpact_event_v1_event_proto protoreflect.FileDescriptor
 
 const file_leadpact_event_v1_event_proto_rawDesc = "" +
@@ -2149,7 +2257,7 @@ const file_leadpact_event_v1_event_proto_rawDesc = "" +
 	"\x1dleadpact/event/v1/event.proto\x12\x11leadpact.event.v1\"O\n" +
 	"\x05Batch\x12\x14\n" +
 	"\x05major\x18\x01 \x01(\rR\x05major\x120\n" +
-	"\x06events\x18\x02 \x03(\v2\x18.leadpact.event.v1.EventR\x06events\"\xce\v\n" +
+	"\x06events\x18\x02 \x03(\v2\x18.leadpact.event.v1.EventR\x06events\"\x99\f\n" +
 	"\x05Event\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x16\n" +
 	"\x06source\x18\x02 \x01(\tR\x06source\x12\x12\n" +
@@ -2180,7 +2288,8 @@ const file_leadpact_event_v1_event_proto_rawDesc = "" +
 	"\tclock_met\x182 \x01(\v2\x1b.leadpact.event.v1.ClockMetH\x00R\bclockMet\x12I\n" +
 	"\x0eclock_breached\x183 \x01(\v2 .leadpact.event.v1.ClockBreachedH\x00R\rclockBreached\x12L\n" +
 	"\x0fclock_cancelled\x184 \x01(\v2!.leadpact.event.v1.ClockCancelledH\x00R\x0eclockCancelled\x12X\n" +
-	"\x13agreement_activated\x18@ \x01(\v2%.leadpact.event.v1.AgreementActivatedH\x00R\x12agreementActivatedB\x06\n" +
+	"\x13agreement_activated\x18@ \x01(\v2%.leadpact.event.v1.AgreementActivatedH\x00R\x12agreementActivated\x12I\n" +
+	"\x0eroster_changed\x18A \x01(\v2 .leadpact.event.v1.RosterChangedH\x00R\rrosterChangedB\x06\n" +
 	"\x04body\"U\n" +
 	"\x05Value\x12\x14\n" +
 	"\x04text\x18\x01 \x01(\tH\x00R\x04text\x12\x18\n" +
@@ -2223,7 +2332,7 @@ const file_leadpact_event_v1_event_proto_rawDesc = "" +
 	"\x06fields\x18\x04 \x03(\v2&.leadpact.event.v1.Contact.FieldsEntryR\x06fields\x1aS\n" +
 	"\vFieldsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12.\n" +
-	"\x05value\x18\x02 \x01(\v2\x18.leadpact.event.v1.ValueR\x05value:\x028\x01\"\xac\x03\n" +
+	"\x05value\x18\x02 \x01(\v2\x18.leadpact.event.v1.ValueR\x05value:\x028\x01\"\xcb\x03\n" +
 	"\n" +
 	"LeadStaged\x12\x14\n" +
 	"\x05cycle\x18\x01 \x01(\rR\x05cycle\x12\f\n" +
@@ -2243,7 +2352,9 @@ const file_leadpact_event_v1_event_proto_rawDesc = "" +
 	"\x0efirst_touch_at\x18\f \x01(\x03R\ffirstTouchAt\x12\x18\n" +
 	"\ahandoff\x18\r \x01(\bR\ahandoff\x124\n" +
 	"\acontact\x18\x0e \x01(\v2\x1a.leadpact.event.v1.ContactR\acontact\x12\x10\n" +
-	"\x03rep\x18\x0f \x01(\tR\x03rep\"s\n" +
+	"\x03rep\x18\x0f \x01(\tR\x03rep\x12\x1d\n" +
+	"\n" +
+	"decided_at\x18\x10 \x01(\x03R\tdecidedAt\"s\n" +
 	"\vLeadOutcome\x124\n" +
 	"\aoutcome\x18\x01 \x01(\v2\x1a.leadpact.event.v1.OutcomeR\aoutcome\x12\x14\n" +
 	"\x05cycle\x18\x02 \x01(\rR\x05cycle\x12\x18\n" +
@@ -2308,13 +2419,21 @@ const file_leadpact_event_v1_event_proto_rawDesc = "" +
 	"\x06remedy\x18\x02 \x01(\tR\x06remedy\"X\n" +
 	"\x0eClockCancelled\x12.\n" +
 	"\x05clock\x18\x01 \x01(\v2\x18.leadpact.event.v1.ClockR\x05clock\x12\x16\n" +
-	"\x06reason\x18\x02 \x01(\tR\x06reason\"s\n" +
+	"\x06reason\x18\x02 \x01(\tR\x06reason\"\x93\x01\n" +
 	"\x12AgreementActivated\x12\x12\n" +
 	"\x04hash\x18\x01 \x01(\tR\x04hash\x12\x1f\n" +
 	"\vactive_from\x18\x02 \x01(\x03R\n" +
 	"activeFrom\x12\x12\n" +
 	"\x04text\x18\x03 \x01(\fR\x04text\x12\x14\n" +
-	"\x05actor\x18\x04 \x01(\tR\x05actor*=\n" +
+	"\x05actor\x18\x04 \x01(\tR\x05actor\x12\x1e\n" +
+	"\n" +
+	"signatures\x18\x05 \x01(\fR\n" +
+	"signatures\"k\n" +
+	"\rRosterChanged\x12\x18\n" +
+	"\aversion\x18\x01 \x01(\x03R\aversion\x12\x12\n" +
+	"\x04hash\x18\x02 \x01(\tR\x04hash\x12\x14\n" +
+	"\x05actor\x18\x03 \x01(\tR\x05actor\x12\x16\n" +
+	"\x06people\x18\x04 \x03(\tR\x06people*=\n" +
 	"\x04Mode\x12\x14\n" +
 	"\x10MODE_UNSPECIFIED\x10\x00\x12\r\n" +
 	"\tMODE_LIVE\x10\x01\x12\x10\n" +
@@ -2333,7 +2452,7 @@ func file_leadpact_event_v1_event_proto_rawDescGZIP() []byte {
 }
 
 var file_leadpact_event_v1_event_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_leadpact_event_v1_event_proto_msgTypes = make([]protoimpl.MessageInfo, 27)
+var file_leadpact_event_v1_event_proto_msgTypes = make([]protoimpl.MessageInfo, 28)
 var file_leadpact_event_v1_event_proto_goTypes = []any{
 	(Mode)(0),                  // 0: leadpact.event.v1.Mode
 	(*Batch)(nil),              // 1: leadpact.event.v1.Batch
@@ -2361,8 +2480,9 @@ var file_leadpact_event_v1_event_proto_goTypes = []any{
 	(*ClockBreached)(nil),      // 23: leadpact.event.v1.ClockBreached
 	(*ClockCancelled)(nil),     // 24: leadpact.event.v1.ClockCancelled
 	(*AgreementActivated)(nil), // 25: leadpact.event.v1.AgreementActivated
-	nil,                        // 26: leadpact.event.v1.LeadReceived.FieldsEntry
-	nil,                        // 27: leadpact.event.v1.Contact.FieldsEntry
+	(*RosterChanged)(nil),      // 26: leadpact.event.v1.RosterChanged
+	nil,                        // 27: leadpact.event.v1.LeadReceived.FieldsEntry
+	nil,                        // 28: leadpact.event.v1.Contact.FieldsEntry
 }
 var file_leadpact_event_v1_event_proto_depIdxs = []int32{
 	2,  // 0: leadpact.event.v1.Batch.events:type_name -> leadpact.event.v1.Event
@@ -2384,30 +2504,31 @@ var file_leadpact_event_v1_event_proto_depIdxs = []int32{
 	23, // 16: leadpact.event.v1.Event.clock_breached:type_name -> leadpact.event.v1.ClockBreached
 	24, // 17: leadpact.event.v1.Event.clock_cancelled:type_name -> leadpact.event.v1.ClockCancelled
 	25, // 18: leadpact.event.v1.Event.agreement_activated:type_name -> leadpact.event.v1.AgreementActivated
-	26, // 19: leadpact.event.v1.LeadReceived.fields:type_name -> leadpact.event.v1.LeadReceived.FieldsEntry
-	5,  // 20: leadpact.event.v1.LeadReceived.outcome:type_name -> leadpact.event.v1.Outcome
-	27, // 21: leadpact.event.v1.Contact.fields:type_name -> leadpact.event.v1.Contact.FieldsEntry
-	7,  // 22: leadpact.event.v1.LeadStaged.reasons:type_name -> leadpact.event.v1.Reason
-	8,  // 23: leadpact.event.v1.LeadStaged.contact:type_name -> leadpact.event.v1.Contact
-	5,  // 24: leadpact.event.v1.LeadOutcome.outcome:type_name -> leadpact.event.v1.Outcome
-	13, // 25: leadpact.event.v1.HandoffStarted.terms:type_name -> leadpact.event.v1.Terms
-	13, // 26: leadpact.event.v1.HandoffWaiting.terms:type_name -> leadpact.event.v1.Terms
-	13, // 27: leadpact.event.v1.HandoffAssigned.terms:type_name -> leadpact.event.v1.Terms
-	13, // 28: leadpact.event.v1.HandoffReleased.terms:type_name -> leadpact.event.v1.Terms
-	13, // 29: leadpact.event.v1.HandoffClosed.terms:type_name -> leadpact.event.v1.Terms
-	13, // 30: leadpact.event.v1.Clock.terms:type_name -> leadpact.event.v1.Terms
-	19, // 31: leadpact.event.v1.ClockStarted.clock:type_name -> leadpact.event.v1.Clock
-	19, // 32: leadpact.event.v1.ClockWarned.clock:type_name -> leadpact.event.v1.Clock
-	19, // 33: leadpact.event.v1.ClockMet.clock:type_name -> leadpact.event.v1.Clock
-	19, // 34: leadpact.event.v1.ClockBreached.clock:type_name -> leadpact.event.v1.Clock
-	19, // 35: leadpact.event.v1.ClockCancelled.clock:type_name -> leadpact.event.v1.Clock
-	3,  // 36: leadpact.event.v1.LeadReceived.FieldsEntry.value:type_name -> leadpact.event.v1.Value
-	3,  // 37: leadpact.event.v1.Contact.FieldsEntry.value:type_name -> leadpact.event.v1.Value
-	38, // [38:38] is the sub-list for method output_type
-	38, // [38:38] is the sub-list for method input_type
-	38, // [38:38] is the sub-list for extension type_name
-	38, // [38:38] is the sub-list for extension extendee
-	0,  // [0:38] is the sub-list for field type_name
+	26, // 19: leadpact.event.v1.Event.roster_changed:type_name -> leadpact.event.v1.RosterChanged
+	27, // 20: leadpact.event.v1.LeadReceived.fields:type_name -> leadpact.event.v1.LeadReceived.FieldsEntry
+	5,  // 21: leadpact.event.v1.LeadReceived.outcome:type_name -> leadpact.event.v1.Outcome
+	28, // 22: leadpact.event.v1.Contact.fields:type_name -> leadpact.event.v1.Contact.FieldsEntry
+	7,  // 23: leadpact.event.v1.LeadStaged.reasons:type_name -> leadpact.event.v1.Reason
+	8,  // 24: leadpact.event.v1.LeadStaged.contact:type_name -> leadpact.event.v1.Contact
+	5,  // 25: leadpact.event.v1.LeadOutcome.outcome:type_name -> leadpact.event.v1.Outcome
+	13, // 26: leadpact.event.v1.HandoffStarted.terms:type_name -> leadpact.event.v1.Terms
+	13, // 27: leadpact.event.v1.HandoffWaiting.terms:type_name -> leadpact.event.v1.Terms
+	13, // 28: leadpact.event.v1.HandoffAssigned.terms:type_name -> leadpact.event.v1.Terms
+	13, // 29: leadpact.event.v1.HandoffReleased.terms:type_name -> leadpact.event.v1.Terms
+	13, // 30: leadpact.event.v1.HandoffClosed.terms:type_name -> leadpact.event.v1.Terms
+	13, // 31: leadpact.event.v1.Clock.terms:type_name -> leadpact.event.v1.Terms
+	19, // 32: leadpact.event.v1.ClockStarted.clock:type_name -> leadpact.event.v1.Clock
+	19, // 33: leadpact.event.v1.ClockWarned.clock:type_name -> leadpact.event.v1.Clock
+	19, // 34: leadpact.event.v1.ClockMet.clock:type_name -> leadpact.event.v1.Clock
+	19, // 35: leadpact.event.v1.ClockBreached.clock:type_name -> leadpact.event.v1.Clock
+	19, // 36: leadpact.event.v1.ClockCancelled.clock:type_name -> leadpact.event.v1.Clock
+	3,  // 37: leadpact.event.v1.LeadReceived.FieldsEntry.value:type_name -> leadpact.event.v1.Value
+	3,  // 38: leadpact.event.v1.Contact.FieldsEntry.value:type_name -> leadpact.event.v1.Value
+	39, // [39:39] is the sub-list for method output_type
+	39, // [39:39] is the sub-list for method input_type
+	39, // [39:39] is the sub-list for extension type_name
+	39, // [39:39] is the sub-list for extension extendee
+	0,  // [0:39] is the sub-list for field type_name
 }
 
 func init() { file_leadpact_event_v1_event_proto_init() }
@@ -2433,6 +2554,7 @@ func file_leadpact_event_v1_event_proto_init() {
 		(*Event_ClockBreached)(nil),
 		(*Event_ClockCancelled)(nil),
 		(*Event_AgreementActivated)(nil),
+		(*Event_RosterChanged)(nil),
 	}
 	file_leadpact_event_v1_event_proto_msgTypes[2].OneofWrappers = []any{
 		(*Value_Text)(nil),
@@ -2445,7 +2567,7 @@ func file_leadpact_event_v1_event_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_leadpact_event_v1_event_proto_rawDesc), len(file_leadpact_event_v1_event_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   27,
+			NumMessages:   28,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
