@@ -27,7 +27,7 @@ func (s *setter) goals(section agreement.Section) []goal {
 	var out []goal
 	for i, c := range section.Clauses {
 		g, speech := s.a.Goals[i], newSpeech(c)
-		speech.take(false, "comes on to", "teams") // the table says both
+		speech.take(none, "comes on to", "teams") // the table says both
 		x := goal{entry: entry{Name: c.Subject, Pending: c.Pending, Says: speech.rest()}}
 		needs := g.Funnel(s.a.Stages[0].Name)
 		share := goalRow{Name: "of the stage before", Cells: []string{""}}
@@ -55,7 +55,7 @@ func (s *setter) goals(section agreement.Section) []goal {
 
 // percent writes a share 0..1 as the contract does.
 func percent(of float64) string {
-	return strconv.FormatFloat(math.Round(of*1e6)/1e4, 'f', -1, 64) + " %"
+	return strconv.FormatFloat(math.Round(of*1e6)/1e4, 'f', -1, 64) + "\u00a0%"
 }
 
 // thousands writes a count with the thousands apart: "12,000".

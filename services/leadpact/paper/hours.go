@@ -12,14 +12,13 @@ import (
 )
 
 // calendars sets hours, a row each: an ordinary week on one line reads faster than seven columns.
-func calendars(of []calendar.Spec) ([]cell, []entry) {
-	heads := []cell{{Phrases: plain("Hours")}, {Phrases: plain("Week")}, {Phrases: plain("Closed on")}, {Phrases: plain("Other days")}}
+func calendars(of []calendar.Spec) ([]head, []entry) {
 	var out []entry
 	for _, c := range of {
-		other := append(dated(c.Dates, "", "closed"), dated(c.Breaks, "break", "none")...)
-		out = append(out, entry{Name: c.Name, Says: plain(c.Zone), Cells: []cell{{"", week(c)}, {"", days(c.Holidays)}, {"", other}}})
+		days := slices.Concat(days(c.Holidays), dated(c.Dates, "", "closed"), dated(c.Breaks, "break", "none"))
+		out = append(out, entry{Name: c.Name, Says: plain(c.Zone), Cells: []cell{{Phrases: week(c)}, {Phrases: days}}})
 	}
-	return heads, out
+	return []head{{Text: "Hours", Wide: 19}, {Text: "Week", Wide: 38}, {Text: "Closed on, and other days"}}, out
 }
 
 // week tells runs of days with the same hours: "Mon to Thu 09:00-17:00".
@@ -35,7 +34,7 @@ func week(c calendar.Spec) []phrase {
 			last++
 		}
 		if words != "" {
-			out = append(out, phrase{Label: run(day, last), Text: words})
+			out = append(out, phrase{Label: run(day, last), Text: words, Line: true})
 		}
 		day = last + 1
 	}
@@ -65,12 +64,12 @@ func spans(of []calendar.Span) string {
 }
 
 func days(of []calendar.Date) []phrase {
-	var all []string
+	var out []phrase
 	for _, d := range of {
-		all = append(all, d.String())
+		out = append(out, phrase{Text: d.String()})
 	}
-	slices.Sort(all)
-	return plain(strings.Join(all, ", "))
+	slices.SortFunc(out, func(a, b phrase) int { return cmp.Compare(a.Text, b.Text) })
+	return out
 }
 
 func dated(of map[calendar.Date][]calendar.Span, before, none string) []phrase {
@@ -86,7 +85,7 @@ func dated(of map[calendar.Date][]calendar.Span, before, none string) []phrase {
 func (s *setter) people() []part {
 	p := part{
 		Title: "Who works under it", Note: "As the roster was when this was printed. Nobody signs it.",
-		Heads: []cell{{Phrases: plain("Team")}, {Phrases: plain("Manager")}, {Class: "n", Phrases: plain("Reps")}, {Phrases: plain("Hours of the reps")}},
+		Heads: []head{{Text: "Team", Wide: 19}, {Text: "Manager", Wide: 19}, {Text: "Reps", Wide: 8, Right: true}, {Text: "Hours of the reps"}},
 	}
 	for _, t := range s.roster.Teams {
 		of := map[string][]string{}
@@ -102,7 +101,7 @@ func (s *setter) people() []part {
 		for _, name := range sortedKeys(of) {
 			who = append(who, phrase{Label: name, Text: strings.Join(of[name], ", ")})
 		}
-		p.Entries = append(p.Entries, entry{Name: t.Name, Cells: []cell{{"", plain(t.Manager)}, {"n", plain(fmt.Sprint(count))}, {"", who}}})
+		p.Entries = append(p.Entries, entry{Name: t.Name, Cells: []cell{{Phrases: plain(t.Manager)}, {plain(fmt.Sprint(count)), true}, {Phrases: who}}})
 	}
 	if len(s.roster.Calendars) == 0 {
 		return []part{p}

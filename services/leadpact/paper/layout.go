@@ -15,9 +15,16 @@ type part struct {
 	Pending bool
 	Note    string
 	Flow    bool   // short clauses, several on a line
-	Heads   []cell // of a table; none makes a list
+	Heads   []head // of a table; none makes a list
 	Entries []entry
 	Goals   []goal
+}
+
+// head is the top of a column.
+type head struct {
+	Text  string
+	Wide  int // in percent; 0 is what the others leave
+	Right bool
 }
 
 // plan says which sections of the contract stand under one title.
@@ -30,19 +37,31 @@ type plan struct {
 type setting struct {
 	title   string // as the contract has it
 	heading string // instead of it
-	first   string // head of the first column
+	first   string // head of the first column, and how wide it is
+	wide    int
 	columns []column
 	code    []string // facts that are conditions
 	silent  []string // facts that the heading says already
 	flow    bool     // clauses are short
 }
 
-// column holds facts of one clause. The first is told without its label, for the head says it, unless full.
+// column holds facts of one clause.
 type column struct {
-	head, class string
-	facts       []string
-	full        bool
+	head  string
+	wide  int // in percent of the table; 0 is what the others leave
+	facts []string
+	say   labels
+	right bool // figures
 }
+
+// labels says which facts of a column are told with what they say something of.
+type labels int
+
+const (
+	notFirst labels = iota // the head says it of the first
+	all
+	none
+)
 
 // Sections that are set in a way of their own.
 const (
@@ -52,18 +71,19 @@ const (
 	aboutBreach = "What follows a breach"
 )
 
-// perGrade is the column that the grades take.
+// perGrade is the head of the column that becomes one for each grade.
 const perGrade = "per grade"
 
 // plans are the sections in the order in which directors read.
 func plans() []plan {
 	over := []column{
-		{"What is counted", "", []string{"measure", ""}, false},
-		{"Target", "n", []string{"target"}, false},
-		{"Each", "", []string{"each", "days of"}, false},
-		{"Judged", "", []string{"from", "not below"}, true},
-		{"If missed", "", []string{"remedies", "only tracked"}, false},
+		{head: "What is counted", facts: []string{"measure", ""}},
+		{head: "Target", wide: 25, facts: []string{"target", "each"}},
+		{head: "Judged", wide: 16, facts: []string{"from", "not below", "days of"}, say: all},
+		{head: "If missed", wide: 14, facts: []string{"remedies", "only tracked"}, say: none},
 	}
+	within := column{head: perGrade, wide: 9, facts: []string{"within"}, right: true}
+	when := column{head: "Hours", wide: 10, facts: []string{"hours"}}
 	return []plan{
 		{settings: []setting{{title: "What the words mean", code: []string{"true when"}}}},
 		{settings: []setting{{title: "Whom we look for", code: []string{"when", "traits"}}}},
@@ -72,12 +92,15 @@ func plans() []plan {
 			{title: "What each side does for the other"},
 		}},
 		{title: "The way of a lead", settings: []setting{
-			{title: "The funnel", first: "Stage", code: []string{"when"}, columns: []column{
-				{"Entered when", "", []string{"when"}, false}, {"Answered for by", "", []string{"answered for by"}, false},
-				{"And then", "", []string{"followed by", "ends the way", "takes back"}, true},
+			{title: "The funnel", first: "Stage", wide: 16, code: []string{"when"}, columns: []column{
+				{head: "Entered when", facts: []string{"when"}},
+				{head: "Answered for by", wide: 17, facts: []string{"answered for by"}},
+				{head: "And then", wide: 24, facts: []string{"followed by", "ends the way", "takes back"}, say: all},
 			}},
-			{title: "How leads are scored", first: "Rule", code: []string{"while", "for each touch with"}, columns: []column{
-				{"Points", "n", []string{""}, false}, {"For", "", []string{"while", "for each touch with"}, true}, {"Bounds", "", []string{"halved every", "at most", "within group"}, true},
+			{title: "How leads are scored", first: "Rule", wide: 16, code: []string{"while", "for each touch with"}, columns: []column{
+				{head: "Points", wide: 10, facts: []string{""}, right: true},
+				{head: "For", facts: []string{"while", "for each touch with"}},
+				{head: "Bounds", wide: 26, facts: []string{"halved every", "at most", "within group"}, say: all},
 			}},
 			{title: "Grades", code: []string{""}, flow: true},
 		}},
@@ -88,28 +111,33 @@ func plans() []plan {
 			{title: "How many leads at most"},
 			{title: "Why a lead may be given back", flow: true},
 		}},
-		{title: "For each lead", settings: []setting{
-			{title: "What sales promises", first: "Promise", silent: []string{"grades"}, columns: []column{
-				{perGrade, "n", []string{"within"}, false}, {"Hours", "", []string{"hours"}, false},
-				{"Kept by", "", []string{"kept by", "how often", "channels", "kept at once by", "not sooner after another than", "not later after another than", ""}, false},
-				{"Warned at", "", []string{"warnings at"}, false}, {"If missed", "", []string{"on a breach", "remedies"}, false},
+		{title: "Promises for each lead", settings: []setting{
+			{title: "What sales promises", first: "Promise", wide: 15, silent: []string{"grades"}, columns: []column{
+				within, when,
+				{head: "Kept by", facts: []string{"kept by", "how often", "channels", "kept at once by", "not sooner after another than", "not later after another than", ""}},
+				{head: "Warned at", wide: 11, facts: []string{"warnings at"}},
+				{head: "If missed", wide: 14, facts: []string{"on a breach", "remedies"}, say: none},
 			}},
-			{title: "What is written down", first: "Record", silent: []string{"grades"}, columns: []column{
-				{perGrade, "n", []string{"within"}, false}, {"Hours", "", []string{"hours"}, false},
-				{"Fields", "", []string{"fields", ""}, false}, {"From", "", []string{"from", "before"}, true}, {"If missed", "", []string{"remedies"}, false},
+			{title: "What is written down", first: "Record", wide: 15, silent: []string{"grades"}, columns: []column{
+				within, when,
+				{head: "Fields", facts: []string{"fields", ""}},
+				{head: "From", wide: 15, facts: []string{"from", "by", "before"}},
+				{head: "If missed", wide: 12, facts: []string{"remedies"}},
 			}},
 		}},
-		{title: "Over time", settings: []setting{
-			{title: "What marketing owes over time", heading: "What marketing owes sales", first: "Promise", silent: []string{"to"}, columns: over},
-			{title: "What sales owes over time", heading: "What sales owes marketing", first: "Promise", silent: []string{"to"}, columns: over},
+		{title: "Promises over time", settings: []setting{
+			{title: "What marketing owes over time", heading: "What marketing owes sales", first: "Promise", wide: 17, silent: []string{"to"}, columns: over},
+			{title: "What sales owes over time", heading: "What sales owes marketing", first: "Promise", wide: 17, silent: []string{"to"}, columns: over},
 		}},
 		{settings: []setting{{title: aboutBreach}}},
 		{settings: []setting{{title: aboutHours}}},
 		{settings: []setting{{title: "What marketing gives sales to work with"}}},
 		{settings: []setting{{title: aboutGoals}}},
-		{settings: []setting{{title: "When both sides meet", first: "Meeting", columns: []column{
-			{"When", "", []string{"every", "first on", "at", "zone", "for"}, true}, {"With", "", []string{"with"}, false},
-			{"About", "", []string{"about"}, false}, {"Figures", "", []string{"figures"}, false},
+		{settings: []setting{{title: "When both sides meet", first: "Meeting", wide: 12, columns: []column{
+			{head: "When", wide: 31, facts: []string{"every", "first on", "at", "zone", "for"}, say: all},
+			{head: "With", wide: 18, facts: []string{"with"}},
+			{head: "About", facts: []string{"about"}},
+			{head: "Figures", wide: 19, facts: []string{"figures"}},
 		}}}},
 		{settings: []setting{{title: "The agreement itself"}}},
 	}

@@ -69,6 +69,9 @@ func (s *setter) chapters() []chapter {
 			c.Title, c.Pending = c.Parts[0].Title, c.Parts[0].Pending
 			c.Parts[0].Title, c.Parts[0].Pending = "", false
 		}
+		if c.Parts[0].Title == c.Title {
+			c.Parts[0].Title = ""
+		}
 		out = append(out, c)
 	}
 	return out
@@ -105,21 +108,21 @@ func (s *setter) part(x setting, section agreement.Section) part {
 	return p
 }
 
-func (s *setter) heads(x setting) []cell {
+func (s *setter) heads(x setting) []head {
 	if len(x.columns) == 0 {
 		return nil
 	}
-	heads := []cell{{Phrases: plain(x.first)}}
+	out := []head{{Text: x.first, Wide: x.wide}}
 	for _, c := range x.columns {
 		if c.head != perGrade {
-			heads = append(heads, cell{c.class, plain(c.head)})
+			out = append(out, head{c.head, c.wide, c.right})
 			continue
 		}
 		for _, g := range s.grades() {
-			heads = append(heads, cell{c.class, plain(g)})
+			out = append(out, head{g, c.wide, c.right})
 		}
 	}
-	return heads
+	return out
 }
 
 // mostGrades is how many have a column each.
@@ -143,14 +146,14 @@ func (s *setter) entry(x setting, c agreement.Clause) entry {
 	silent := x.silent
 	for _, col := range x.columns {
 		if col.head != perGrade {
-			e.Cells = append(e.Cells, cell{col.class, speech.take(col.full, col.facts...)})
+			e.Cells = append(e.Cells, cell{speech.take(col.say, col.facts...), col.right})
 			continue
 		}
-		within := speech.take(false, col.facts...)
+		within := speech.take(none, col.facts...)
 		if heads := s.grades(); len(heads) == len(s.a.Grades) {
 			e.Name = c.Key // the columns say for whom
 			for _, g := range s.a.Grades {
-				x := cell{Class: col.class}
+				x := cell{Right: col.right}
 				if s.holds(c.Key, g.Name) {
 					x.Phrases = within
 				}
@@ -159,9 +162,9 @@ func (s *setter) entry(x setting, c agreement.Clause) entry {
 			continue
 		}
 		silent = nil
-		e.Cells = append(e.Cells, cell{col.class, within})
+		e.Cells = append(e.Cells, cell{within, col.right})
 	}
-	speech.take(false, silent...)
+	speech.take(none, silent...)
 	e.Says = speech.rest()
 	return e
 }
@@ -179,7 +182,7 @@ func (s *setter) steps(section agreement.Section) []entry {
 		e := entry{Name: c.Subject, ID: s.ladders[c.Key]}
 		for _, f := range c.Facts {
 			for step := range strings.SplitSeq(f.Words, "; ") {
-				e.Says = append(e.Says, phrase{Text: step})
+				e.Says = append(e.Says, phrase{Text: strings.ReplaceAll(step, " %", "\u00a0%")})
 			}
 		}
 		out = append(out, e)

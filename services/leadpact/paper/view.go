@@ -93,9 +93,9 @@ func (s *setter) glance(side agreement.Side) glance {
 		g.Other = agreement.Marketing
 		for _, c := range s.section("What sales promises").Clauses {
 			x := newSpeech(c)
-			missed := x.take(false, "on a breach", "remedies")
 			g.add(c, false, s.ladders, glanceRow{
-				Counted: x.take(false, "kept by", "how often"), Target: labelled("within", x.take(false, "within")), When: x.take(false, "hours"), Missed: missed,
+				Counted: x.take(none, "kept by", "how often"), Target: labelled("within", x.take(none, "within")), When: x.take(none, "hours"),
+				Missed: x.take(none, "on a breach", "remedies"),
 			})
 		}
 	}
@@ -106,16 +106,16 @@ func (s *setter) glance(side agreement.Side) glance {
 		}
 		x := newSpeech(c)
 		g.add(c, records.Pending, s.ladders, glanceRow{
-			Counted: labelled("writes down", x.take(false, "fields")), Target: append(labelled("within", x.take(false, "within")), x.take(true, "before")...),
-			When: x.take(false, "hours"), Missed: x.take(false, "remedies"),
+			Counted: append(labelled("writes down", x.take(none, "fields")), x.take(all, "before")...), Target: labelled("within", x.take(none, "within")),
+			When: x.take(none, "hours"), Missed: x.take(none, "remedies"),
 		})
 	}
 	over := s.section("What " + string(side) + " owes over time")
 	for _, c := range over.Clauses {
 		x := newSpeech(c)
 		g.add(c, over.Pending, s.ladders, glanceRow{
-			Counted: x.take(false, "measure"), Target: x.take(false, "target"), When: append(labelled("each", x.take(false, "each")), x.take(true, "days of")...),
-			Missed: x.take(false, "remedies", "only tracked"),
+			Counted: x.take(none, "measure"), Target: each(x.take(none, "target"), x.take(none, "each")), When: x.take(none, "days of"),
+			Missed: x.take(none, "remedies", "only tracked"),
 		})
 	}
 	return g
@@ -129,6 +129,14 @@ func (g *glance) add(c agreement.Clause, pending bool, ladders map[string]string
 		}
 	}
 	g.Rows = append(g.Rows, r)
+}
+
+// each says how often a target is to be reached: "at least 100 each month".
+func each(target, period []phrase) []phrase {
+	if len(target) == 1 && len(period) == 1 {
+		target[0].Text += " each " + period[0].Text
+	}
+	return target
 }
 
 func labelled(label string, of []phrase) []phrase {

@@ -3,6 +3,7 @@ package paper
 import (
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/leadpact/leadpact/internal/agreement"
 )
@@ -15,12 +16,21 @@ type phrase struct {
 	Label, Text string
 	Code        bool // a condition
 	Pending     bool
+	Line        bool // begins one
+}
+
+// longest is how many characters a phrase has at most that no line's end cuts.
+const longest = 24
+
+// Short says that the phrase stays on one line.
+func (p phrase) Short() bool {
+	return utf8.RuneCountInString(p.Label)+utf8.RuneCountInString(p.Text) < longest
 }
 
 // cell is a place in a table.
 type cell struct {
-	Class   string
 	Phrases []phrase
+	Right   bool // figures
 }
 
 // entry is a clause as it is set: a row of a table, or a line.
@@ -30,6 +40,9 @@ type entry struct {
 	Says     []phrase
 	Cells    []cell // of a table
 }
+
+// Short says that the name stays on one line.
+func (e entry) Short() bool { return utf8.RuneCountInString(e.Name) < longest }
 
 // plain is a phrase of words alone.
 func plain(text string) []phrase {
@@ -49,8 +62,8 @@ func newSpeech(c agreement.Clause, code ...string) *speech {
 	return &speech{facts: slices.Clone(c.Facts), code: code}
 }
 
-// take removes and returns the named facts in the order of the names. The first is told without its label unless full.
-func (s *speech) take(full bool, names ...string) []phrase {
+// take removes and returns the named facts in the order of the names.
+func (s *speech) take(say labels, names ...string) []phrase {
 	var out []phrase
 	for i, name := range names {
 		at := slices.IndexFunc(s.facts, func(f agreement.Fact) bool { return f.What == name })
@@ -59,11 +72,11 @@ func (s *speech) take(full bool, names ...string) []phrase {
 		}
 		f := s.facts[at]
 		s.facts = slices.Delete(s.facts, at, at+1)
-		if f.Words == "" {
+		if idle(f) {
 			continue
 		}
 		p := s.phrase(f)
-		if i == 0 && !full {
+		if say == none || say == notFirst && i == 0 {
 			p.Label = ""
 		}
 		out = append(out, p)
@@ -75,7 +88,7 @@ func (s *speech) take(full bool, names ...string) []phrase {
 func (s *speech) rest() []phrase {
 	var out []phrase
 	for _, f := range s.facts {
-		if f.Words != "" {
+		if !idle(f) {
 			out = append(out, s.phrase(f))
 		}
 	}
@@ -83,10 +96,17 @@ func (s *speech) rest() []phrase {
 	return out
 }
 
+// idle says that a fact tells nothing: a verdict over one case is given over any number.
+func idle(f agreement.Fact) bool { return f.Words == "" || f.What == "from" && f.Words == "1 case on" }
+
 func (s *speech) phrase(f agreement.Fact) phrase {
 	text, pending := strings.CutSuffix(f.Words, waiting)
-	if text == "yes" {
+	text = strings.ReplaceAll(text, " %", "\u00a0%")
+	switch {
+	case text == "yes":
 		return phrase{Text: f.What, Pending: pending}
+	case f.What == "how often":
+		return phrase{Text: text, Pending: pending}
 	}
 	return phrase{Label: f.What, Text: text, Pending: pending, Code: text != everyOther && slices.Contains(s.code, f.What)}
 }
