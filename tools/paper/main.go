@@ -22,8 +22,9 @@ func main() {
 	out := flag.String("out", "", "folder for the papers; none unless given")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	defer stop()
-	if err := run(ctx, *out, flag.Args()); err != nil {
+	err := run(ctx, *out, flag.Args())
+	stop()
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "paper:", err)
 		os.Exit(1)
 	}

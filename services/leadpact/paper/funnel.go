@@ -53,7 +53,7 @@ type drawing struct {
 	right      float64 // where the steps end
 	middle     float64 // the axis
 	handoff    int     // which step begins it; -1 when none does
-	arcs, deep float64 // room above and below
+	arcs float64 // room above
 }
 
 // newFunnel draws the stages; nil when they are too many to be read.

@@ -272,6 +272,7 @@ func retext(v reflect.Value, to func(string) string) {
 		if v.Type() == reflect.TypeFor[string]() && v.Len() > 0 {
 			v.SetString(to(v.String()))
 		}
+	default: // numbers and flags are not typed freely
 	}
 }
 
