@@ -30,6 +30,8 @@ type Sheet struct {
 	Size Size
 	// Roster says whose hours "of the rep" are; nil when nobody brings one. It is shown as what it is: not signed.
 	Roster *agreement.Roster
+	// Seal are signatures that hold; nil leaves room for pens alone.
+	Seal *agreement.Seal
 }
 
 // HTML draws the agreement as one page that loads nothing and runs nothing: for paper first, and for light and dark screens. The same

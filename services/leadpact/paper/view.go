@@ -1,6 +1,7 @@
 package paper
 
 import (
+	"encoding/base64"
 	"html/template"
 	"strings"
 
@@ -27,6 +28,8 @@ type view struct {
 type party struct {
 	Side            agreement.Side
 	Name, Role, Key string
+	// Signature in base64, and the key that it was made with; empty until the side has signed.
+	Signature, With string
 }
 
 // glance is what one side owes the other, at one glance.
@@ -51,7 +54,7 @@ func newView(a *agreement.Agreement, sheet Sheet) view {
 	v := view{
 		Look: template.CSS(look), //nolint:gosec // our own file
 		Size: sheet.Size, Title: a.Title, Version: a.Version, Hash: a.Hash, Short: a.Hash[:min(shortHash, len(a.Hash))],
-		Summary: paragraphs(a.Summary), Parties: parties(a), Funnel: newFunnel(a), Chapters: s.chapters(), Annex: s.parts(annex()),
+		Summary: paragraphs(a.Summary), Parties: parties(a, sheet.Seal), Funnel: newFunnel(a), Chapters: s.chapters(), Annex: s.parts(annex()),
 	}
 	for _, side := range agreement.Sides() {
 		if g := s.glance(side); len(g.Rows) > 0 {
@@ -63,13 +66,18 @@ func newView(a *agreement.Agreement, sheet Sheet) view {
 }
 
 // parties are who signs. Where the agreement gives no role, what follows the first comma of a name is taken for it.
-func parties(a *agreement.Agreement) []party {
+func parties(a *agreement.Agreement, seal *agreement.Seal) []party {
 	var out []party
 	for _, side := range agreement.Sides() {
 		who := a.Parties.Of(side)
 		p := party{Side: side, Name: who.Name, Role: who.Role, Key: who.Key}
 		if p.Role == "" {
 			p.Name, p.Role, _ = strings.Cut(who.Name, ", ")
+		}
+		if seal != nil {
+			if g, ok := seal.Of(side); ok {
+				p.Signature, p.With = base64.StdEncoding.EncodeToString(g.Value), g.Key
+			}
 		}
 		out = append(out, p)
 	}
