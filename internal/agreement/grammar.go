@@ -333,7 +333,7 @@ var (
 		must("measure", one(&measureShape), "What is counted."),
 		must("target", either(aPercent, anAmount, aDuration), "How much of it: a number, a percentage, or a time, as the measure asks."),
 		must("period", wordOf("week", "month", "quarter", "year"), ""),
-		may("calendar", aName, "Whose days make the pace; every day unless given."),
+		must("calendar", aName, "Whose days make the pace; always is every day."),
 		may("least", aCount, "No verdict over fewer cases."),
 		may("floor", aPercent, "Warn below this share of the pace."),
 		may("tracked", aFlag, "It is counted and shown, and nobody is held to it."),
@@ -391,6 +391,7 @@ var (
 		must("deal", anAmount, "What one brings on average."),
 		must("rates", namedBy(aPercent), "By stage: the share of the stage before that comes to it."),
 		may("teams", namedBy(aPercent), "The teams' shares; together 100."),
+		may("people", wordOf("weights", "equal"), "How a team's share is split among its reps."),
 		may("band", aPercent, "How often the forecast's interval should hold the result."),
 	}}
 	meetingShape = shape{what: "a meeting", keys: []member{

@@ -139,7 +139,7 @@ func (b *builder) prose(n *node) string {
 
 // pending remembers that the text asks for something that no service does yet.
 func (b *builder) pending(n *node, what string) {
-	if n == nil || n.kind == null {
+	if n == nil || n.kind == null || n.kind != scalar && len(n.items) == 0 && len(n.pairs) == 0 {
 		return
 	}
 	b.a.pending = append(b.a.pending, Fault{
@@ -183,9 +183,7 @@ func (b *builder) declare(n *node) {
 	b.words.sources = keysOf(n.get("sources"))
 	b.words.grades = namesOf(n.get("grades"))
 	b.words.stages = namesOf(n.get("stages"))
-	if b.words.personas = namesOf(n.get("personas")); len(b.words.personas) > 0 {
-		b.words.personas = append(b.words.personas, Unmatched)
-	}
+	b.words.personas = append(namesOf(n.get("personas")), Unmatched)
 	b.perLead = append(namesOf(n.get("clocks")), namesOf(n.get("records"))...)
 	b.promises = append(slices.Clone(b.perLead), namesOf(n.get("obligations"))...)
 	b.ladders, b.groups = keysOf(n.get("remedies")), keysOf(n.get("groups"))
@@ -247,7 +245,7 @@ func (b *builder) condition(n *node, d dialect, barred map[string]string) *Condi
 	}
 	places, lines := b.doc.trace(n), lineStarts(n.text)
 	for _, r := range remarks {
-		at := places[min(lines[min(r.line-1, len(lines)-1)]+r.column, len(places)-1)]
+		at := places[min(lines[min(r.line-1, len(lines)-1)]+max(r.column, 0), len(places)-1)]
 		b.add(Fault{Line: at.line, Column: at.column, Path: n.path, Message: r.message, Hint: r.hint})
 	}
 	return nil
