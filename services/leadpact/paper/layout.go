@@ -82,7 +82,7 @@ func plans() []plan {
 		{head: "Judged", wide: 16, facts: []string{"from", "not below", "days of"}, say: all},
 		{head: "If missed", wide: 14, facts: []string{"remedies", "only tracked"}, say: none},
 	}
-	within := column{head: perGrade, wide: 9, facts: []string{"within"}, right: true}
+	within := column{head: perGrade, wide: 10, facts: []string{"within"}, right: true}
 	when := column{head: "Hours", wide: 10, facts: []string{"hours"}}
 	return []plan{
 		{settings: []setting{{title: "What the words mean", code: []string{"true when"}}}},

@@ -233,7 +233,7 @@ func TestUnplanned(t *testing.T) {
 	s.contract = append(s.contract, agreement.Section{Title: "Something new", Pending: true, Clauses: []agreement.Clause{{Subject: "it", Facts: []agreement.Fact{{What: "holds", Words: "well"}}}}})
 	all := s.chapters()
 	got := all[len(all)-2]
-	if got.Title != "Something new" || !got.Pending || got.Parts[0].Entries[0].Name != "it" || got.Parts[0].Entries[0].Says[0] != (phrase{Label: "holds", Text: "well"}) {
+	if got.Title != "Something new" || !got.Pending || got.Parts[0].Entries[0].Name != "it" || got.Parts[0].Entries[0].Says[0] != (phrase{Label: "holds", Text: "well", Whole: true}) {
 		t.Errorf("before the last stands %+v", got)
 	}
 }

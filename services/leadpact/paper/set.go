@@ -105,6 +105,7 @@ func (s *setter) part(x setting, section agreement.Section) part {
 			p.Entries = append(p.Entries, s.entry(x, c))
 		}
 	}
+	p.Entries = fit(p.Heads, p.Entries)
 	return p
 }
 
@@ -146,7 +147,7 @@ func (s *setter) entry(x setting, c agreement.Clause) entry {
 	silent := x.silent
 	for _, col := range x.columns {
 		if col.head != perGrade {
-			e.Cells = append(e.Cells, cell{speech.take(col.say, col.facts...), col.right})
+			e.Cells = append(e.Cells, cell{Phrases: speech.take(col.say, col.facts...), Right: col.right})
 			continue
 		}
 		within := speech.take(none, col.facts...)
@@ -155,14 +156,16 @@ func (s *setter) entry(x setting, c agreement.Clause) entry {
 			for _, g := range s.a.Grades {
 				x := cell{Right: col.right}
 				if s.holds(c.Key, g.Name) {
-					x.Phrases = within
+					x.Phrases = slices.Clone(within)
 				}
 				e.Cells = append(e.Cells, x)
 			}
 			continue
 		}
-		silent = nil
-		e.Cells = append(e.Cells, cell{within, col.right})
+		if len(s.a.Grades) > 0 {
+			silent = nil
+		}
+		e.Cells = append(e.Cells, cell{Phrases: within, Right: col.right})
 	}
 	speech.take(none, silent...)
 	e.Says = speech.rest()
