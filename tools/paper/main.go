@@ -21,15 +21,15 @@ const most = 5
 func main() {
 	out := flag.String("out", "", "folder for the papers; none unless given")
 	flag.Parse()
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	defer stop()
-	if err := run(ctx, *out, flag.Args()); err != nil {
+	if err := run(*out, flag.Args()); err != nil {
 		fmt.Fprintln(os.Stderr, "paper:", err)
 		os.Exit(1)
 	}
 }
 
-func run(ctx context.Context, out string, files []string) error {
+func run(out string, files []string) error {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
 	p, err := printer.Find("")
 	if err != nil {
 		return err

@@ -46,14 +46,14 @@ const (
 
 // drawing is the funnel while it is drawn.
 type drawing struct {
-	f          *funnel
-	steps      []agreement.Stage // that a lead goes through
-	ends       []agreement.Stage
-	recycled   *agreement.Stage
-	right      float64 // where the steps end
-	middle     float64 // the axis
-	handoff    int     // which step begins it; -1 when none does
-	arcs, deep float64 // room above and below
+	f        *funnel
+	steps    []agreement.Stage // that a lead goes through
+	ends     []agreement.Stage
+	recycled *agreement.Stage
+	right    float64 // where the steps end
+	middle   float64 // the axis
+	handoff  int     // which step begins it; -1 when none does
+	arcs     float64 // room above
 }
 
 // newFunnel draws the stages; nil when they are too many to be read.

@@ -150,7 +150,7 @@ func (s *setter) entry(x setting, c agreement.Clause) entry {
 			e.Cells = append(e.Cells, cell{Phrases: speech.take(col.say, col.facts...), Right: col.right})
 			continue
 		}
-		within := speech.take(none, col.facts...)
+		within := speech.take(bare, col.facts...)
 		if heads := s.grades(); len(heads) == len(s.a.Grades) {
 			e.Name = c.Key // the columns say for whom
 			for _, g := range s.a.Grades {
@@ -167,7 +167,7 @@ func (s *setter) entry(x setting, c agreement.Clause) entry {
 		}
 		e.Cells = append(e.Cells, cell{Phrases: within, Right: col.right})
 	}
-	speech.take(none, silent...)
+	speech.take(bare, silent...)
 	e.Says = speech.rest()
 	return e
 }

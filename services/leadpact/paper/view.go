@@ -94,23 +94,23 @@ func (s *setter) glance(side agreement.Side) glance {
 		g.Other = agreement.Marketing
 		for _, c := range s.section("What sales promises").Clauses {
 			x := newSpeech(c)
-			g.Entries = append(g.Entries, s.glanceEntry(c, false, x.take(none, "kept by", "how often"), labelled("within", x.take(none, "within")),
-				x.take(none, "hours"), x.take(none, "on a breach", "remedies")))
+			g.Entries = append(g.Entries, s.glanceEntry(c, false, x.take(bare, "kept by", "how often"), labelled("within", x.take(bare, "within")),
+				x.take(bare, "hours"), x.take(bare, "on a breach", "remedies")))
 		}
 	}
 	records := s.section("What is written down")
 	for i, c := range records.Clauses {
 		if s.a.Records[i].Party == side {
 			x := newSpeech(c)
-			g.Entries = append(g.Entries, s.glanceEntry(c, records.Pending, append(labelled("writes down", x.take(none, "fields")), x.take(all, "before")...),
-				labelled("within", x.take(none, "within")), x.take(none, "hours"), x.take(none, "remedies")))
+			g.Entries = append(g.Entries, s.glanceEntry(c, records.Pending, append(labelled("writes down", x.take(bare, "fields")), x.take(full, "before")...),
+				labelled("within", x.take(bare, "within")), x.take(bare, "hours"), x.take(bare, "remedies")))
 		}
 	}
 	over := s.section("What " + string(side) + " owes over time")
 	for _, c := range over.Clauses {
 		x := newSpeech(c)
-		g.Entries = append(g.Entries, s.glanceEntry(c, over.Pending, x.take(none, "measure"), each(x.take(none, "target"), x.take(none, "each")),
-			x.take(none, "days of"), x.take(none, "remedies", "only tracked")))
+		g.Entries = append(g.Entries, s.glanceEntry(c, over.Pending, x.take(bare, "measure"), each(x.take(bare, "target"), x.take(bare, "each")),
+			x.take(bare, "days of"), x.take(bare, "remedies", "only tracked")))
 	}
 	g.Entries = fit(g.Heads, g.Entries)
 	return g

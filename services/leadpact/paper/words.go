@@ -96,7 +96,7 @@ func (s *speech) take(say labels, names ...string) []phrase {
 			continue
 		}
 		p := s.phrase(f)
-		if say == none || say == notFirst && i == 0 {
+		if say == bare || say == headed && i == 0 {
 			p.Label = ""
 		}
 		out = append(out, p)

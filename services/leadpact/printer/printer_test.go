@@ -19,7 +19,7 @@ func TestUnknown(t *testing.T) {
 func TestFails(t *testing.T) {
 	t.Parallel()
 	program := filepath.Join(t.TempDir(), "chromium")
-	if err := os.WriteFile(program, []byte("#!/bin/sh\necho no display >&2\nexit 3\n"), 0o700); err != nil { //nolint:gosec // it is to run
+	if err := os.WriteFile(program, []byte("#!/bin/sh\necho no display >&2\nexit 3\n"), 0o700); err != nil {
 		t.Fatal(err)
 	}
 	p, err := Find(program)
