@@ -117,13 +117,17 @@ func (s *setter) glance(side agreement.Side) glance {
 }
 
 func (s *setter) glanceEntry(c agreement.Clause, pending bool, counted, target, when, missed []phrase) entry {
-	e := entry{Name: c.Subject, Pending: pending || c.Pending, Cells: []cell{{Phrases: counted}, {Phrases: target}, {Phrases: when}, {Phrases: missed}}}
-	for _, p := range missed {
-		if at, ok := s.ladders[p.Text]; ok {
-			e.Cells[3].Link = at
+	return entry{Name: c.Subject, Pending: pending || c.Pending, Cells: []cell{{Phrases: counted}, {Phrases: target}, {Phrases: when}, {Phrases: missed, Link: s.ladder(c)}}}
+}
+
+// ladder is where on the page the remedies of a promise stand; empty when it names none.
+func (s *setter) ladder(c agreement.Clause) string {
+	for _, f := range c.Facts {
+		if f.What == "remedies" {
+			return s.ladders[strings.TrimSuffix(f.Words, waiting)]
 		}
 	}
-	return e
+	return ""
 }
 
 // each says how often a target is to be reached: "at least 100 each month".
