@@ -21,15 +21,16 @@ const most = 5
 func main() {
 	out := flag.String("out", "", "folder for the papers; none unless given")
 	flag.Parse()
-	if err := run(*out, flag.Args()); err != nil {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	err := run(ctx, *out, flag.Args())
+	stop()
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "paper:", err)
 		os.Exit(1)
 	}
 }
 
-func run(out string, files []string) error {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	defer stop()
+func run(ctx context.Context, out string, files []string) error {
 	p, err := printer.Find("")
 	if err != nil {
 		return err

@@ -279,6 +279,7 @@ func slots(v reflect.Value) []slot {
 		if v.Type() == reflect.TypeFor[string]() && v.Len() > 0 {
 			out = append(out, slot{v, v.String()})
 		}
+	default: // numbers and flags are not typed freely
 	}
 	return out
 }
