@@ -260,7 +260,7 @@ type slot struct {
 func slots(v reflect.Value) []slot {
 	keep := []string{"Kind", "Period", "Every", "Per", "By", "Hash", "Zone", "Do", "Summary"}
 	var out []slot
-	switch v.Kind() { //nolint:exhaustive // the others hold no text
+	switch v.Kind() {
 	case reflect.Pointer:
 		if !v.IsNil() && v.Type() != reflect.TypeFor[*agreement.Condition]() {
 			out = slots(v.Elem())
