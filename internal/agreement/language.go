@@ -191,7 +191,7 @@ func (l *language) term(m cel.MacroExprFactory, _ ast.Expr, args []ast.Expr) (as
 	case t.expr == nil && t.size <= maxCondition:
 		return m.NewLiteral(types.True), nil // its own fault is reported where it stands
 	}
-	if l.expanded += t.size; l.expanded > maxCondition {
+	if l.expanded = min(l.expanded+t.size, maxCondition+1); l.expanded > maxCondition {
 		return nil, m.NewError(args[0].ID(), fmt.Sprintf("the condition is too long with its terms: more than %d characters", maxCondition)+hintMark+"use fewer terms, or shorter ones")
 	}
 	return m.Copy(t.expr), nil
@@ -207,7 +207,7 @@ func (l *language) define(name string) *meaning {
 	t.open = true
 	before := l.expanded
 	_, remarks := l.check(l.lead, t.text, nil)
-	if t.size = len(t.text) + l.expanded; len(remarks) == 0 && t.size <= maxCondition {
+	if t.size = min(len(t.text)+l.expanded, maxCondition+1); len(remarks) == 0 && t.size <= maxCondition {
 		l.expanded = 0
 		if parsed, issues := l.lead.env.Parse(t.text); issues.Err() == nil { // again: checking rewrites what it reads
 			t.expr = parsed.NativeRep().Expr()
