@@ -389,12 +389,16 @@ func (a *Agreement) sayObligations(side Side) Section {
 		if o.Party != side {
 			continue
 		}
+		least := ""
+		if o.Least > 1 {
+			least = plural(float64(o.Least), "case", "cases") + " on"
+		}
 		tracked := ""
 		if o.Tracked {
 			tracked = "yes"
 		}
 		s.add(o.Name, o.Name, a.teamsOf(side), Fact{"", o.Says}, Fact{"to", string(o.Counterparty)}, Fact{"measure", o.Measure.words()}, Fact{"target", o.target()},
-			Fact{"each", o.Period}, Fact{"days of", o.Calendar}, Fact{"from", plural(float64(o.Least), "case", "cases") + " on"}, Fact{"not below", share(o.Floor)},
+			Fact{"each", o.Period}, Fact{"days of", o.Calendar}, Fact{"from", least}, Fact{"not below", share(o.Floor)},
 			Fact{"only tracked", tracked}, Fact{"remedies", o.Remedies})
 	}
 	return s
