@@ -155,6 +155,8 @@ func (x Activation) from(last store.AgreementRow, now time.Time, notice time.Dur
 		from = earliest
 	case from.Before(now):
 		return from, refuse("it cannot come into force at %s, which lies in the past: it is %s", said(from), said(now))
+	case from.After(now.AddDate(1, 0, 0)):
+		return from, refuse("%s is more than a year ahead, and what is scheduled stays, so that nothing could come before it: is the year right? Name a time until %s", said(from), said(now.AddDate(1, 0, 0)))
 	case from.Before(earliest):
 		return from, refuse("%s is too near: every service must know a version %s before it comes into force; name a later time, or none", said(from), notice)
 	}
