@@ -40,7 +40,7 @@ func TestScript(t *testing.T) {
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"await": await, "door": door, "exits": exits, "keyed": keyed, "private": private, "reported": reported, "samestate": sameState,
+			"await": await, "door": door, "exits": exits, "keyed": keyed, "private": mode(0o600), "public": mode(0o644), "reported": reported, "samestate": sameState,
 		},
 	})
 }
@@ -106,15 +106,17 @@ func keyed(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(text), 0o600))
 }
 
-// private demands that nobody but its owner can read a file.
-func private(ts *testscript.TestScript, neg bool, args []string) {
-	if neg || len(args) != 1 {
-		ts.Fatalf("usage: private FILE")
-	}
-	info, err := os.Stat(ts.MkAbs(args[0]))
-	ts.Check(err)
-	if info.Mode().Perm() != 0o600 {
-		ts.Fatalf("%s has the mode %v", args[0], info.Mode())
+// mode demands that a file can be read by those who shall: private by its owner alone, public by everybody.
+func mode(want os.FileMode) func(*testscript.TestScript, bool, []string) {
+	return func(ts *testscript.TestScript, neg bool, args []string) {
+		if neg || len(args) != 1 {
+			ts.Fatalf("usage: private|public FILE")
+		}
+		info, err := os.Stat(ts.MkAbs(args[0]))
+		ts.Check(err)
+		if info.Mode().Perm() != want {
+			ts.Fatalf("%s has the mode %v, not %v", args[0], info.Mode(), want)
+		}
 	}
 }
 

@@ -114,7 +114,7 @@ func (c *signCommand) Run() error {
 		return showFaults([]agreement.File{{Name: c.Out, Text: text}}, faults)
 	}
 	seal = seal.With(g)
-	if err := identity.WriteFile(c.Out, seal.Text()); err != nil {
+	if err := identity.WriteFile(c.Out, seal.Text(), 0o644); err != nil {
 		return err
 	}
 	fmt.Printf("%s signed %q, version %s, hash %s\n", side, a.Title, a.Version, a.Hash)
