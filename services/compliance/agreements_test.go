@@ -16,6 +16,7 @@ import (
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
+	"github.com/leadpact/leadpact/internal/agreement"
 	"github.com/leadpact/leadpact/internal/agreement/sealtest"
 	"github.com/leadpact/leadpact/internal/event"
 	"github.com/leadpact/leadpact/internal/identity"
@@ -383,7 +384,7 @@ func TestTrial(t *testing.T) {
 			return bytes.Replace(unsigned(t), []byte(`version: "1"`), fmt.Appendf(nil, "version: %q", version), 1)
 		}
 		text, seal := signed(t, "3")
-		faults, refused := (*FaultsError)(nil), (*RefusedError)(nil)
+		faults, refused := agreement.Faults(nil), (*RefusedError)(nil)
 		if err := trial(unsigned(t), nil); err != nil {
 			t.Error(err)
 		}
@@ -492,7 +493,7 @@ func TestSeriesStartAtZero(t *testing.T) {
 		}
 		if _, err := a.ActivateText(t.Context(), Activation{Text: []byte("title: 1"), Actor: "dana"}); err == nil {
 			t.Error("a text with faults was taken")
-		} else if faults := (*FaultsError)(nil); !errors.As(err, &faults) || len(faults.Faults) == 0 {
+		} else if faults := agreement.Faults(nil); !errors.As(err, &faults) || len(faults) == 0 {
 			t.Errorf("got %v, want its faults", err)
 		}
 		if rows, err := s.ListAgreements(t.Context()); err != nil || len(rows) != 1 || rows[0].Hash != row.Hash {

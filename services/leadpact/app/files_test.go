@@ -19,7 +19,8 @@ func TestAnAgreementReadsItsOwnFolder(t *testing.T) {
 	if !ok {
 		t.Fatal("the agreement of the tests has no clocks")
 	}
-	outside := t.TempDir()
+	root := t.TempDir()
+	outside := filepath.Join(root, "outside")
 	write := func(name, text string) {
 		t.Helper()
 		if err := os.MkdirAll(filepath.Dir(name), 0o700); err != nil {
@@ -37,13 +38,13 @@ func TestAnAgreementReadsItsOwnFolder(t *testing.T) {
 		"a file":                {"", ""},
 		"a link in the folder":  {filepath.Join("..data", "clocks.yaml"), ""},
 		"a link out of it":      {filepath.Join(outside, "clocks.yaml"), `"clocks.yaml" cannot be read: path escapes`},
-		"a way out of it":       {filepath.Join("..", filepath.Base(outside), "clocks.yaml"), `"clocks.yaml" cannot be read: path escapes`},
+		"a way out of it":       {filepath.Join("..", "outside", "clocks.yaml"), `"clocks.yaml" cannot be read: path escapes`},
 		"a link to nothing":     {"nothing.yaml", `"clocks.yaml" cannot be read: no such file`},
 		"a file that is larger": {"large.yaml", fmt.Sprintf("more than %d bytes together", agreement.MaxBytes)},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			folder := t.TempDir()
+			folder := filepath.Join(root, name)
 			write(filepath.Join(folder, "real.yaml"), "include: clocks.yaml\n"+head)
 			write(filepath.Join(folder, "..data", "clocks.yaml"), "clocks:\n"+clocks)
 			write(filepath.Join(folder, "large.yaml"), strings.Repeat("#", 2*agreement.MaxBytes))

@@ -163,7 +163,7 @@ func (a *App) openCompliance(s store.Compliance) error {
 				return fmt.Errorf("read the agreement: %w", err)
 			}
 			if len(faults) > 0 {
-				return &compliance.FaultsError{Faults: faults}
+				return agreement.Faults(faults)
 			}
 			signatures, err := os.ReadFile(a.cfg.Agreement + agreement.SealSuffix)
 			if err != nil && !errors.Is(err, os.ErrNotExist) {
