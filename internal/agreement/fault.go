@@ -33,6 +33,19 @@ func (f Fault) Error() string {
 	return s
 }
 
+// Faults are why a file is refused, as one error with a line for each.
+//
+//nolint:errname // as Fault
+type Faults []Fault
+
+func (fs Faults) Error() string {
+	lines := make([]string, 0, len(fs))
+	for _, f := range fs {
+		lines = append(lines, f.Error())
+	}
+	return strings.Join(lines, "\n")
+}
+
 // maxFaults is where collecting ends; who has so many has another kind of file in hand.
 const maxFaults = 500
 

@@ -98,6 +98,7 @@ var activity = wordOf(Kinds()...)
 var agreementShape = shape{what: "an agreement", keys: []member{
 	must("title", aText, "What it is called."),
 	must("version", aText, "The version, as people say it."),
+	may("follows", form{schema: map[string]any{"type": "string", "pattern": hashForm.String()}}, "The hash of the version that it comes after, as leadpact versions prints it."),
 	may("summary", form{schema: map[string]any{"type": "string", "maxLength": maxSummary}}, "What it is for, in a few sentences for those who sign."),
 	may("include", listOf(aText), "Files beside this one that hold other parts of the agreement."),
 	must("parties", one(&partiesShape), "Who answers for each side."),

@@ -60,6 +60,7 @@ func (b *builder) build(root *node) {
 	}
 	b.a.Title = b.text(b.need(n, "title"))
 	b.a.Version = b.text(b.need(n, "version"))
+	b.readFollows(n.get("follows"))
 	b.readParties(b.need(n, "parties"))
 	if include := n.get("include"); include != nil {
 		b.at(include, "the files that this one includes are not read here", "give the file to leadpact by its name: it joins them")

@@ -443,7 +443,7 @@ func TestSeal(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	text = sealtest.Keyed(t, text)
+	text = sealtest.Following(t, sealtest.Keyed(t, text), text)
 	a, faults := agreement.Parse("agreement.yaml", text)
 	if len(faults) > 0 {
 		t.Fatal(faults[0])
@@ -453,6 +453,9 @@ func TestSeal(t *testing.T) {
 		t.Fatal(faults[0])
 	}
 	before, _ := texts(t, draw(t, a, Sheet{Size: A4}))
+	if !strings.Contains(before, "It comes after the version "+a.Follows) {
+		t.Error("the paper does not say which version it follows")
+	}
 	after, _ := texts(t, draw(t, a, Sheet{Size: A4, Seal: seal}))
 	for _, side := range agreement.Sides() {
 		g, _ := seal.Of(side)

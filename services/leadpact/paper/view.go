@@ -14,6 +14,7 @@ type view struct {
 	Size           Size
 	Title, Version string
 	Hash, Short    string
+	Follows        string // the hash of the version before; empty for none
 	Summary        []string
 	Parties        []party
 	Funnel         *funnel
@@ -46,7 +47,7 @@ func newView(a *agreement.Agreement, sheet Sheet) view {
 	s := newSetter(a, sheet.Roster)
 	v := view{
 		Look: template.CSS(look), //nolint:gosec // our own file
-		Size: sheet.Size, Title: a.Title, Version: a.Version, Hash: a.Hash, Short: a.Hash[:min(shortHash, len(a.Hash))],
+		Size: sheet.Size, Title: a.Title, Version: a.Version, Hash: a.Hash, Short: a.Hash[:min(shortHash, len(a.Hash))], Follows: a.Follows,
 		Summary: paragraphs(a.Summary), Parties: parties(a, sheet.Seal), Funnel: newFunnel(a), Chapters: s.chapters(), Annex: s.parts(annex()),
 	}
 	for _, side := range agreement.Sides() {
