@@ -310,7 +310,7 @@ func (d *document) entry(out *node, v *ast.MappingValueNode) {
 		key.path = out.path + "." + key.text
 	}
 	if earlier := out.get(key.text); earlier != nil {
-		d.faults.at(key, fmt.Sprintf("the key %q stands twice", key.text), fmt.Sprintf("its first value is in line %d; keep one", earlier.line))
+		d.faults.beside(key, fmt.Sprintf("the key %q stands twice", key.text), "its first value is in "+elsewhere+"; keep one", earlier.line)
 		return
 	}
 	out.pairs = append(out.pairs, pair{key, d.convert(v.Value, key.path)})

@@ -117,7 +117,7 @@ func (r *reader) name(n *node, seen map[string]place) string {
 		return ""
 	}
 	if first, ok := seen[s]; ok {
-		r.at(n, fmt.Sprintf("the name %q is taken", s), fmt.Sprintf("line %d has it; names are unique", first.line))
+		r.beside(n, fmt.Sprintf("the name %q is taken", s), elsewhere+" has it; names are unique", first.line)
 		return s
 	}
 	seen[s] = n.place
