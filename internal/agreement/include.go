@@ -183,7 +183,8 @@ func (j *joiner) include(r *reader, at *node, name string) []byte {
 
 // opens says whether the root is a mapping whose keys begin lines.
 func (d *document) opens(root *node) bool {
-	return root.kind == mapping && root.column == 1 && d.lines[root.line-1][0] != '{'
+	first := d.lines[root.line-1]
+	return root.kind == mapping && root.column == 1 && len(first) > 0 && first[0] != '{'
 }
 
 // leading takes from the lines before the root what would end the text before it, a mark of a new document, or go on with it: comments

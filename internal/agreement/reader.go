@@ -124,8 +124,18 @@ func (r *reader) name(n *node, seen map[string]place) string {
 	return s
 }
 
-// text is a text of one or more characters.
+// text is a text of one or more characters on one line.
 func (r *reader) text(n *node) string {
+	text := r.lines(n)
+	if n != nil && n.style == block && strings.Contains(text, "\n") {
+		r.at(n, "a text of one line belongs here", "write it beside its key")
+		return ""
+	}
+	return text
+}
+
+// lines are a text of one or more characters.
+func (r *reader) lines(n *node) string {
 	if n == nil {
 		return ""
 	}
