@@ -135,7 +135,7 @@ func TestConditionFaults(t *testing.T) {
 		`lead.industry.‸size() > 2`:                      `size`,
 		`‸size(lead.industry) > 2`:                       `nothing here is named "size"`,
 		`'lead.industry == ''a'' && ‸scroe > 1'`:         `nothing here is named "scroe"`,
-		`"lead.industry == \"a\u00e9\" &&\n ‸scroe > 1"`: `nothing here is named "scroe"`,
+		`"lead.industry == \"a\u00e9\" &&\t ‸scroe > 1"`: `nothing here is named "scroe"`,
 		"\"lead.hot &&\n      lead.hot \\\n      && ‸scroe > 1\"":                                `nothing here is named "scroe"`,
 		"lead.hot &&\n      ‸scroe > 1":                                                          `nothing here is named "scroe"`,
 		"|\n      lead.hot &&\n        ‸scroe > 1":                                               `nothing here is named "scroe"`,

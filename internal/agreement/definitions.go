@@ -310,27 +310,56 @@ func (b *builder) mention(term string) {
 	}
 }
 
-// checkTerms finds terms that are used and not defined, and those that are defined and not used. Prose uses a term by its name, whatever
-// its capitals, in the plural too, and with spaces for hyphens.
-func (b *builder) checkTerms(n *node) {
-	spoken := map[string]string{} // a term by how prose writes it
-	for name := range b.language.terms {
-		low := strings.ToLower(strings.ReplaceAll(name, "_", " "))
-		spoken[low], spoken[strings.ReplaceAll(low, "-", " ")] = name, name
+// spokenTerms are the terms by how prose writes them, whatever their capitals and with spaces for hyphens. Two that prose writes alike
+// are a fault at the second.
+func (b *builder) spokenTerms(n *node) map[string]string {
+	spoken := map[string]string{}
+	if b.a.ICP != nil {
+		spoken[icpTerm] = icpTerm
 	}
+	for _, p := range pairsOf(n) {
+		name := p.key.text
+		phrase := strings.NewReplacer("-", " ", "_", " ").Replace(strings.ToLower(name))
+		if first, ok := spoken[phrase]; ok && first != name {
+			b.at(p.key, fmt.Sprintf("a text that names the term %s may mean %s as well", quote(name), quote(first)), "choose another name: capitals, spaces and hyphens make no difference")
+			b.mention(name) // one fault is enough
+			continue
+		}
+		spoken[phrase] = name
+	}
+	return spoken
+}
+
+// singulars are a phrase, and what it may be the plural of.
+func singulars(phrase string) []string {
+	out := []string{phrase}
+	if one, ok := strings.CutSuffix(phrase, "s"); ok {
+		out = append(out, one)
+	}
+	if one, ok := strings.CutSuffix(phrase, "es"); ok {
+		out = append(out, one)
+	}
+	if one, ok := strings.CutSuffix(phrase, "ies"); ok {
+		out = append(out, one+"y")
+	}
+	return out
+}
+
+// checkTerms finds terms that are used and not defined, and those that are defined and not used. Prose uses a term by its name, in the
+// plural too, and a proposal by its clause.
+func (b *builder) checkTerms(n *node) {
+	spoken := b.spokenTerms(n)
 	for _, p := range b.proses {
-		words := strings.FieldsFunc(strings.ToLower(p.text), func(r rune) bool {
-			return r != '-' && (r < 'a' || r > 'z') && (r < '0' || r > '9')
-		})
+		words := strings.FieldsFunc(strings.ToLower(p.text), func(r rune) bool { return (r < 'a' || r > 'z') && (r < '0' || r > '9') })
 		for i := range words {
 			for k := i + 1; k <= min(i+longestTerm, len(words)); k++ {
-				phrase := strings.Join(words[i:k], " ")
-				name, ok := spoken[phrase]
-				if !ok {
-					name, ok = spoken[strings.TrimSuffix(phrase, "s")]
-				}
-				if ok && p.path != "terms."+name && !strings.HasPrefix(p.path, "terms."+name+".") {
-					b.mention(name)
+				for _, phrase := range singulars(strings.Join(words[i:k], " ")) {
+					if name, ok := spoken[phrase]; ok {
+						if p.path != "terms."+name && !strings.HasPrefix(p.path, "terms."+name+".") {
+							b.mention(name)
+						}
+						break
+					}
 				}
 			}
 		}
@@ -348,14 +377,22 @@ func (b *builder) checkTerms(n *node) {
 			break // once for each text
 		}
 	}
-	if n == nil {
-		return
+	for _, p := range b.a.Proposals {
+		b.mention(p.Clause)
 	}
-	for _, p := range n.pairs {
+	for _, p := range pairsOf(n) {
 		if t := b.language.terms[p.key.text]; t != nil && !t.used && p.key.text != icpTerm {
 			b.at(p.key, fmt.Sprintf("the term %s is defined and not used", quote(p.key.text)), "use it: is(\""+p.key.text+"\") in a condition, or its name in a text; or take it out")
 		}
 	}
+}
+
+// pairsOf are the entries of a mapping that may be absent.
+func pairsOf(n *node) []pair {
+	if n == nil {
+		return nil
+	}
+	return n.pairs
 }
 
 // defines says whether a term of that name is defined, whatever its capitals.

@@ -135,10 +135,8 @@ func (d *document) readable(text []byte) bool {
 			message, hint = fmt.Sprintf("byte 0x%02x is not UTF-8", text[i]), "save the file as UTF-8"
 		case r == '\r' && (i+1 == len(text) || text[i+1] != '\n'):
 			message, hint = "a carriage return stands alone", "end lines with a line feed"
-		case r < ' ' && r != '\n' && r != '\r' && r != '\t', r == 0x7f:
-			message, hint = fmt.Sprintf("the control character 0x%02x cannot be seen", r), "remove it"
-		case r >= 0x202a && r <= 0x202e, r >= 0x2066 && r <= 0x2069:
-			message, hint = fmt.Sprintf("the invisible character U+%04X makes text look other than it is", r), "remove it"
+		case r != '\n' && r != '\r':
+			message, hint = unseen(r)
 		}
 		if message != "" {
 			d.faults.add(Fault{Line: line, Column: column, Message: message, Hint: hint})
@@ -151,6 +149,37 @@ func (d *document) readable(text []byte) bool {
 		}
 	}
 	return true
+}
+
+// unseen says why a character has no place in a text that people read, or nothing.
+func unseen(r rune) (message, hint string) {
+	switch {
+	case r < ' ' && r != '\t', r >= 0x7f && r <= 0x9f:
+		return fmt.Sprintf("the control character 0x%02x cannot be seen", r), "remove it"
+	case r >= 0x202a && r <= 0x202e, r >= 0x2066 && r <= 0x2069:
+		return fmt.Sprintf("the invisible character U+%04X makes text look other than it is", r), "remove it"
+	case r == 0x2028, r == 0x2029:
+		return fmt.Sprintf("the invisible character U+%04X ends a line", r), "write the text as a block: |"
+	}
+	return "", ""
+}
+
+// written checks the characters that a scalar stands for: escapes and folded lines bring some that the file does not have.
+func (d *document) written(n *node) {
+	for i, r := range []rune(n.text) {
+		message, hint := unseen(r)
+		if r == '\n' {
+			if n.style == block {
+				continue
+			}
+			message, hint = "the text has a line feed", "write a text of several lines as a block: |"
+		}
+		if message != "" {
+			at := d.trace(n)[i]
+			d.faults.add(Fault{Line: at.line, Column: at.column, Path: n.path, Message: message, Hint: hint})
+			return
+		}
+	}
 }
 
 // parse guards the YAML parser: what it gets is bounded in size and depth.
@@ -280,6 +309,7 @@ func (d *document) convert(n ast.Node, path string) *node {
 		} else if t == token.DoubleQuoteType {
 			out.style = double
 		}
+		d.written(out)
 	default:
 		d.refuse(n.GetToken(), "this kind of value is not part of an agreement", "write a text, a number, a list or keys with values")
 	}
@@ -310,7 +340,7 @@ func (d *document) entry(out *node, v *ast.MappingValueNode) {
 		key.path = out.path + "." + key.text
 	}
 	if earlier := out.get(key.text); earlier != nil {
-		d.faults.at(key, fmt.Sprintf("the key %q stands twice", key.text), fmt.Sprintf("its first value is in line %d; keep one", earlier.line))
+		d.faults.beside(key, fmt.Sprintf("the key %q stands twice", key.text), "its first value is in "+elsewhere+"; keep one", earlier.line)
 		return
 	}
 	out.pairs = append(out.pairs, pair{key, d.convert(v.Value, key.path)})

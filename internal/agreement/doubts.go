@@ -122,8 +122,8 @@ func (d *doubter) twice() {
 		if before.On != nil {
 			place = before.On
 		}
-		d.add(c.fault(fmt.Sprintf("the rule %s asks what the rule %s in line %d asks: what meets one counts twice", quote(r.Name), quote(before.Name), place.line),
-			"add their points up in one rule, or change one of the conditions"))
+		d.add(c.fault(fmt.Sprintf("the rule %s asks what the rule %s in %s asks: what meets one counts twice", quote(r.Name), quote(before.Name), elsewhere),
+			"add their points up in one rule, or change one of the conditions").naming(place.line))
 	}
 }
 

@@ -22,6 +22,31 @@ type Fault struct {
 	Hint string
 	// Secret says that the line seems to hold a secret, so that nobody may print it.
 	Secret bool
+
+	// raw are Message and Hint with elsewhere for each of lines, when they name other lines of the text.
+	raw   [2]string
+	lines []int
+}
+
+// elsewhere stands in the words of a fault for a line that they name. No word that is quoted has it.
+const elsewhere = "\x00"
+
+// naming puts the lines where Message and Hint have elsewhere, and keeps them: among several files they are said otherwise.
+func (f Fault) naming(lines ...int) Fault {
+	f.raw, f.lines = [2]string{f.Message, f.Hint}, lines
+	return f.said(func(line int) string { return fmt.Sprintf("line %d", line) })
+}
+
+// said is the fault with where for each of its lines.
+func (f Fault) said(where func(line int) string) Fault {
+	words := f.raw
+	for i, rest := 0, f.lines; i < len(words); i++ {
+		for ; len(rest) > 0 && strings.Contains(words[i], elsewhere); rest = rest[1:] {
+			words[i] = strings.Replace(words[i], elsewhere, where(rest[0]), 1)
+		}
+	}
+	f.Message, f.Hint = words[0], words[1]
+	return f
 }
 
 // Error is the fault on one line, its hint in brackets.
@@ -45,6 +70,9 @@ func (fs Faults) Error() string {
 	}
 	return strings.Join(lines, "\n")
 }
+
+// same says whether two faults say the same of the same place.
+func (f Fault) same(o Fault) bool { return f.Error() == o.Error() && f.Path == o.Path }
 
 // maxFaults is where collecting ends; who has so many has another kind of file in hand.
 const maxFaults = 500
@@ -72,6 +100,11 @@ func (fs *faults) at(n *node, message, hint string) {
 	fs.add(Fault{Line: n.line, Column: n.column, Path: n.path, Message: message, Hint: hint})
 }
 
+// beside reports a fault of the value n whose words name other lines, each where they have elsewhere.
+func (fs *faults) beside(n *node, message, hint string, lines ...int) {
+	fs.add(Fault{Line: n.line, Column: n.column, Path: n.path, Message: message, Hint: hint}.naming(lines...))
+}
+
 // choose is the hint for a word that is not among the choices, as long as a fault can still be kept.
 func (fs *faults) choose(word string, choices []string) string {
 	if len(fs.list) >= maxFaults {
@@ -85,7 +118,7 @@ func (fs *faults) sorted() []Fault {
 	slices.SortStableFunc(fs.list, func(a, b Fault) int {
 		return cmp.Or(cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column))
 	})
-	return slices.CompactFunc(fs.list, func(a, b Fault) bool { return a == b })
+	return slices.CompactFunc(fs.list, Fault.same)
 }
 
 // choose is the hint for a word that is not among the choices.

@@ -152,7 +152,7 @@ func (r *reader) readWeek(n *node) map[time.Weekday][]calendar.Span {
 		days := r.days(p.key)
 		for _, day := range days {
 			if line, ok := seen[day]; ok {
-				r.at(p.key, fmt.Sprintf("%s has hours already", day), fmt.Sprintf("line %d gives them; keep one", line))
+				r.beside(p.key, fmt.Sprintf("%s has hours already", day), elsewhere+" gives them; keep one", line)
 				continue
 			}
 			seen[day] = p.key.line
@@ -257,7 +257,7 @@ func (r *reader) date(n *node, seen map[calendar.Date]place) (calendar.Date, boo
 		return calendar.Date{}, false
 	}
 	if first, ok := seen[day]; ok {
-		r.at(n, fmt.Sprintf("%s stands twice", day), fmt.Sprintf("line %d has it", first.line))
+		r.beside(n, fmt.Sprintf("%s stands twice", day), elsewhere+" has it", first.line)
 		return calendar.Date{}, false
 	}
 	seen[day] = n.place

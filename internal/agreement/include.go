@@ -2,10 +2,12 @@ package agreement
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"path"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 )
@@ -38,30 +40,65 @@ func Load(name string, read func(name string) ([]byte, error)) (*Agreement, Join
 	}
 	j := &joiner{read: read, folder: filepath.Dir(name), sum: len(text)}
 	whole := j.add(name, text)
-	if len(j.faults) > 0 {
-		return nil, Joined{Text: whole, Files: j.files, first: j.first}, j.faults, nil
-	}
 	joined := Joined{Text: whole, Files: j.files, first: j.first}
+	if len(whole) == 0 && len(j.faults) > 0 {
+		return nil, joined, j.faults, nil // nothing is left to look at
+	}
 	a, faults := Parse(name, whole)
+	faults = joined.Place(faults)
+	if len(j.faults) > 0 {
+		return nil, joined, j.with(faults), nil
+	}
 	if a != nil {
 		a.joined = joined
 	}
-	return a, joined, joined.Place(faults), nil
+	return a, joined, faults, nil
+}
+
+// absence begins what is said of an agreement because a part of it was not read.
+var absence = regexp.MustCompile(`^(an agreement needs |lead stands alone|no [a-z ]+ is (named|declared)|no (service has|rule is in|promise names) |nobody says |` +
+	`there is no stage for |the term .* (is used and not defined|is defined and not used)$)`)
+
+// with are the faults of the includes and those of what was read, without those that another file may mend, in the order of the text.
+func (j *joiner) with(read []Fault) []Fault {
+	out := slices.Concat(j.faults, slices.DeleteFunc(read, func(f Fault) bool { return absence.MatchString(f.Message) }))
+	file := func(f Fault) int { return slices.IndexFunc(j.files, func(o File) bool { return o.Name == f.File }) }
+	slices.SortStableFunc(out, func(a, b Fault) int {
+		return cmp.Or(cmp.Compare(file(a), file(b)), cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column))
+	})
+	return slices.CompactFunc(out, Fault.same)
 }
 
 // Place tells where faults of the joined text stand in the files.
 func (j Joined) Place(faults []Fault) []Fault {
 	out := slices.Clone(faults)
+	if len(j.first) < 2 {
+		return out
+	}
 	for i, f := range out {
-		k := 0
-		for k+1 < len(j.first) && j.first[k+1] <= f.Line {
-			k++
+		own, line := j.at(f.Line)
+		if f.lines != nil {
+			f = f.said(func(line int) string {
+				file, line := j.at(line)
+				if file == own {
+					return fmt.Sprintf("line %d", line)
+				}
+				return fmt.Sprintf("line %d of %s", line, file)
+			})
 		}
-		if len(j.first) > 1 {
-			out[i].File, out[i].Line = j.Files[k].Name, f.Line-j.first[k]+1
-		}
+		f.File, f.Line = own, line
+		out[i] = f
 	}
 	return out
+}
+
+// at tells the file of a line of the joined text, and the line in it.
+func (j Joined) at(line int) (file string, own int) {
+	k := 0
+	for k+1 < len(j.first) && j.first[k+1] <= line {
+		k++
+	}
+	return j.Files[k].Name, line - j.first[k] + 1
 }
 
 // joiner gathers the files.
@@ -76,24 +113,31 @@ type joiner struct {
 	lines  int
 }
 
-// add returns the text of a file and of those that it includes.
+// add returns the text of a file and of those that it includes; nothing of one that cannot be a part.
 func (j *joiner) add(name string, text []byte) []byte {
 	text = Canonical(text)
 	j.files, j.first = append(j.files, File{name, text}), append(j.first, j.lines+1)
 	fs := &faults{file: name}
 	doc, root := readDocument(text, maxKeys, fs)
 	include := root.get("include")
+	included := len(j.files) > 1
+	r := reader{faults: fs, doc: doc}
+	switch {
+	case included && root == nil: // of the first file the parser says it
+		j.faults = append(j.faults, fs.sorted()...)
+		return nil
+	case (included || include != nil) && !doc.opens(root):
+		r.at(root, "a file that is joined with others begins with a key in column 1", "write its sections one below the other, without indentation; what is indented would belong to the file before")
+		j.faults = append(j.faults, fs.sorted()...)
+		return nil
+	}
+	if included {
+		text = leading(text, root)
+	}
 	if include == nil {
-		if len(j.files) > 1 && root == nil {
-			j.faults = append(j.faults, fs.sorted()...) // of the first file the parser says it
-		}
 		out := ended(text)
 		j.lines += bytes.Count(out, []byte("\n"))
 		return out
-	}
-	r := reader{faults: fs, doc: doc}
-	if slices.ContainsFunc(root.pairs, func(p pair) bool { return p.value != include && p.key.line == root.keyOf(include).line }) {
-		r.at(include, "include stands on a line of its own", "write the file with one key on each line")
 	}
 	out := ended(cut(text, root, include))
 	j.lines += bytes.Count(out, []byte("\n"))
@@ -137,12 +181,23 @@ func (j *joiner) include(r *reader, at *node, name string) []byte {
 	return j.add(full, text)
 }
 
-// keyOf is the key of a value of a mapping.
-func (n *node) keyOf(value *node) *node {
-	return n.pairs[slices.IndexFunc(n.pairs, func(p pair) bool { return p.value == value })].key
+// opens says whether the root is a mapping whose keys begin lines.
+func (d *document) opens(root *node) bool {
+	first := d.lines[root.line-1]
+	return root.kind == mapping && root.column == 1 && len(first) > 0 && first[0] != '{'
 }
 
-// cut empties the lines of the include, so that all others keep their numbers.
+// leading takes from the lines before the root what would end the text before it, a mark of a new document, or go on with it: comments
+// come to column 1.
+func leading(text []byte, root *node) []byte {
+	lines := bytes.SplitAfter(text, []byte("\n"))
+	for k := range lines[:root.line-1] {
+		lines[k] = append(bytes.Clone(bytes.TrimSpace(bytes.TrimPrefix(lines[k], []byte("---")))), '\n')
+	}
+	return bytes.Join(lines, nil)
+}
+
+// cut empties the lines of the include, so that all others keep their numbers. Its comments stay, in column 1: a text above may be open.
 func cut(text []byte, root, include *node) []byte {
 	i := slices.IndexFunc(root.pairs, func(p pair) bool { return p.value == include })
 	from, to := root.pairs[i].key.line, -1
@@ -152,10 +207,13 @@ func cut(text []byte, root, include *node) []byte {
 	lines := bytes.SplitAfter(text, []byte("\n"))
 	for k := range lines {
 		body := bytes.TrimSpace(lines[k])
-		if k+1 < from || to > 0 && k+1 >= to || k+1 > from && len(body) > 0 && body[0] == '#' {
-			continue
+		switch {
+		case k+1 < from, to > 0 && k+1 >= to:
+		case k+1 > from && len(body) > 0 && body[0] == '#':
+			lines[k] = append(bytes.Clone(body), '\n')
+		default:
+			lines[k] = []byte("\n")
 		}
-		lines[k] = []byte("\n")
 	}
 	return bytes.Join(lines, nil)
 }

@@ -58,7 +58,10 @@ func (b *builder) build(root *node) {
 	if n == nil {
 		return
 	}
-	b.a.Title = b.text(b.need(n, "title"))
+	title := b.need(n, "title")
+	if b.a.Title = b.text(title); b.a.Title != "" {
+		b.proses = append(b.proses, title)
+	}
 	b.a.Version = b.text(b.need(n, "version"))
 	b.readFollows(n.get("follows"))
 	b.readParties(b.need(n, "parties"))
@@ -131,7 +134,7 @@ func (b *builder) readSummary(n *node) {
 
 // prose is a text in words, in which terms may stand.
 func (b *builder) prose(n *node) string {
-	text := b.text(n)
+	text := b.lines(n)
 	if text != "" {
 		b.proses = append(b.proses, n)
 	}

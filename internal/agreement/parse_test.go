@@ -313,6 +313,15 @@ func TestFaults(t *testing.T) {
 		"control character":     {"title: Leads", "title: Le‸\x01ads", []string{"control character"}},
 		"bidirectional control": {"title: Leads", "title: Le‸\u202eads", []string{"U+202E"}},
 		"invalid UTF-8":         {"title: Leads", "title: Le‸\xffads", []string{"not UTF-8"}},
+		"escape sequence":       {"title: Leads", `title: "Le‸\e[2Jads"`, []string{"control character 0x1b"}},
+		"escape of eight bits":  {"title: Leads", `title: "Le‸\u009bads"`, []string{"control character 0x9b"}},
+		"eight bits":            {"title: Leads", "title: Le‸\u009bads", []string{"control character 0x9b"}},
+		"escaped bidirectional": {"title: Leads", `title: "Le‸\u202eads"`, []string{"U+202E"}},
+		"escape in a key":       {"  industry: text", `  ‸"in‸\u2066dustry": text`, []string{"is not a name", "U+2066"}},
+		"escaped line feed":     {"title: Leads", `title: "Le‸\nads"`, []string{"has a line feed"}},
+		"folded line feed":      {"title: Leads", "title: 'Le‸\n\n  ads'", []string{"has a line feed"}},
+		"line separator":        {"title: Leads", `title: "Le‸\Lads"`, []string{"U+2028"}},
+		"title of two lines":    {"title: Leads", "title: ‸|\n  Leads\n  in force", []string{"of one line"}},
 		"NUL":                   {"title: Leads", "title: Le‸\x00ads", []string{"control character 0x00"}},
 	}
 	for name, c := range tests {

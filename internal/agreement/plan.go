@@ -379,13 +379,13 @@ func (b *builder) readDisputes(n *node) {
 	if v == nil {
 		return
 	}
-	d := &Disputes{OpenWithin: b.duration(b.need(v, "open_within")), Calendar: b.ref(b.need(v, "calendar"), "calendar", b.calendars), Ruling: b.text(b.need(v, "ruling"))}
+	d := &Disputes{OpenWithin: b.duration(b.need(v, "open_within")), Calendar: b.ref(b.need(v, "calendar"), "calendar", b.calendars), Ruling: b.prose(b.need(v, "ruling"))}
 	if steps := v.get("steps"); steps != nil && steps.kind == list && len(steps.items) == 0 {
 		b.at(steps, "a dispute has a step", "say who looks at it first: - {by: The managers, within: 2d}")
 	}
 	for _, item := range b.rows(b.need(v, "steps"), "the steps of a dispute") {
 		if s := b.fields(item, &disputeShape); s != nil {
-			d.Steps = append(d.Steps, Instance{By: b.text(b.need(s, "by")), Within: b.duration(b.need(s, "within"))})
+			d.Steps = append(d.Steps, Instance{By: b.prose(b.need(s, "by")), Within: b.duration(b.need(s, "within"))})
 		}
 	}
 	b.a.Disputes = d
@@ -415,7 +415,7 @@ func (b *builder) readRules(n *node) {
 	clauses := slices.Concat(b.promises, b.words.grades, b.words.stages, sortedKeys(b.language.terms))
 	for _, item := range b.rows(n.get("proposals"), "proposals") {
 		if v := b.fields(item, &proposalShape); v != nil {
-			b.a.Proposals = append(b.a.Proposals, Proposal{Clause: b.ref(b.need(v, "clause"), "clause", clauses), By: b.text(b.need(v, "by")), Says: b.prose(v.get("says"))})
+			b.a.Proposals = append(b.a.Proposals, Proposal{Clause: b.ref(b.need(v, "clause"), "clause", clauses), By: b.prose(b.need(v, "by")), Says: b.prose(v.get("says"))})
 		}
 	}
 }

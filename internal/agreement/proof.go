@@ -44,7 +44,8 @@ func (b *builder) prove() {
 		}
 		l.shadowed(&steps, func(c clause, by []clause) {
 			if !dead[c.when] {
-				b.add(c.when.fault(c.idle+": "+first(by), "put the narrower condition first, or remove this one"))
+				said, lines := first(by)
+				b.add(c.when.fault(c.idle+": "+said, "put the narrower condition first, or remove this one").naming(lines...))
 			}
 		})
 	}
@@ -110,16 +111,16 @@ func (l ladder) shadowed(steps *int, found func(c clause, by []clause)) {
 	}
 }
 
-// first says of clauses that they are asked before another.
-func first(by []clause) string {
+// first says of clauses that they are asked before another, with elsewhere for each of their lines.
+func first(by []clause) (said string, lines []int) {
 	var names []string
 	for _, c := range by {
-		names = append(names, fmt.Sprintf("%s in line %d", c.what, c.when.line))
+		names, lines = append(names, c.what+" in "+elsewhere), append(lines, c.when.line)
 	}
 	if len(names) == 1 {
-		return names[0] + " comes first for every such lead"
+		return names[0] + " comes first for every such lead", lines
 	}
-	return strings.Join(names[:len(names)-1], ", ") + " and " + names[len(names)-1] + " come first for every such lead"
+	return strings.Join(names[:len(names)-1], ", ") + " and " + names[len(names)-1] + " come first for every such lead", lines
 }
 
 // why names the parts of the condition that exclude each other, as few as do.

@@ -117,15 +117,25 @@ func (r *reader) name(n *node, seen map[string]place) string {
 		return ""
 	}
 	if first, ok := seen[s]; ok {
-		r.at(n, fmt.Sprintf("the name %q is taken", s), fmt.Sprintf("line %d has it; names are unique", first.line))
+		r.beside(n, fmt.Sprintf("the name %q is taken", s), elsewhere+" has it; names are unique", first.line)
 		return s
 	}
 	seen[s] = n.place
 	return s
 }
 
-// text is a text of one or more characters.
+// text is a text of one or more characters on one line.
 func (r *reader) text(n *node) string {
+	text := r.lines(n)
+	if n != nil && n.style == block && strings.Contains(text, "\n") {
+		r.at(n, "a text of one line belongs here", "write it beside its key")
+		return ""
+	}
+	return text
+}
+
+// lines are a text of one or more characters.
+func (r *reader) lines(n *node) string {
 	if n == nil {
 		return ""
 	}

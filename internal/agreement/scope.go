@@ -77,7 +77,7 @@ func (b *builder) readNeeds(n *node) Needs {
 	if v == nil {
 		return Needs{}
 	}
-	needs := Needs{Fields: b.refs(v.get("fields"), "field", b.fieldNames), Persona: b.flag(v.get("persona")), Waiver: b.text(v.get("waiver"))}
+	needs := Needs{Fields: b.refs(v.get("fields"), "field", b.fieldNames), Persona: b.flag(v.get("persona")), Waiver: b.prose(v.get("waiver"))}
 	if needs.Persona && len(b.words.personas) == 1 {
 		b.at(v.get("persona"), "no persona is declared", "write personas, or take this out")
 	}

@@ -44,7 +44,7 @@ func (b *builder) readFields(n *node) {
 			kind = b.need(p.value, "type")
 			f.Precedence = b.refs(p.value.get("precedence"), "source", b.words.sources)
 			b.pending(p.value.get("ask"), "questions")
-			f.Ask = b.text(p.value.get("ask"))
+			f.Ask = b.prose(p.value.get("ask"))
 		}
 		f.Type = FieldType(b.oneOf(kind, "type of a field", string(Text), string(Number), string(Flag)))
 		b.a.Fields = append(b.a.Fields, f)
