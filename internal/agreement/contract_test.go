@@ -1,6 +1,7 @@
 package agreement_test
 
 import (
+	"math"
 	"strings"
 	"testing"
 	"time"
@@ -222,7 +223,7 @@ func TestSplit(t *testing.T) {
 		parts, sum := agreement.Split(whole, weights), 0
 		for i, p := range parts {
 			sum += p
-			if exact := float64(whole) * weights[i] / max(all, 1e-300); all > 0 && (float64(p) < exact-1 || float64(p) > exact+1) {
+			if exact := float64(whole) * (weights[i] / max(all, math.SmallestNonzeroFloat64)); all > 0 && (float64(p) < exact-1 || float64(p) > exact+1) {
 				t.Fatalf("part %d is %d of exactly %v", i, p, exact)
 			}
 		}
