@@ -92,7 +92,7 @@ func TestCoverage(t *testing.T) {
 		apply(t, a, rosterOf(3, "p-rep", "p-manager")) // told again
 		look(ask(""), 0.5, []string{"p-manager", "p-rep"}, []string{"new", "newer"}, []string{"p-admin"})
 
-		text, seal = signed(t, "2")
+		text, seal = next(t, "2", text)
 		if _, err = a.ActivateText(t.Context(), Activation{Text: text, Signatures: seal, Actor: "dana"}); err != nil {
 			t.Fatal(err)
 		}
