@@ -33,8 +33,9 @@ const elsewhere = "\x00"
 
 // naming puts the lines where Message and Hint have elsewhere, and keeps them: among several files they are said otherwise.
 func (f Fault) naming(lines ...int) Fault {
-	f.raw, f.lines = [2]string{f.Message, f.Hint}, lines
-	return f.said(func(line int) string { return fmt.Sprintf("line %d", line) })
+	kept := f
+	kept.raw, kept.lines = [2]string{f.Message, f.Hint}, lines
+	return kept.said(func(line int) string { return fmt.Sprintf("line %d", line) })
 }
 
 // said is the fault with where for each of its lines.
@@ -45,8 +46,9 @@ func (f Fault) said(where func(line int) string) Fault {
 			words[i] = strings.Replace(words[i], elsewhere, where(rest[0]), 1)
 		}
 	}
-	f.Message, f.Hint = words[0], words[1]
-	return f
+	out := f
+	out.Message, out.Hint = words[0], words[1]
+	return out
 }
 
 // Error is the fault on one line, its hint in brackets.
