@@ -11,6 +11,8 @@ import (
 type Agreement struct {
 	Title   string
 	Version string
+	// Follows is the hash of the version that it comes after; empty when the text names none.
+	Follows string
 	// Summary is for those who sign; at most half a page.
 	Summary string
 	Parties Parties

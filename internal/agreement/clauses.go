@@ -133,5 +133,10 @@ func (a *Agreement) limits() limits {
 	if len(a.Grades) == 0 || a.Grades[len(a.Grades)-1].When != nil {
 		grade.words = append(grade.words, "")
 	}
-	return limits{"channel": channel, "touch.channel": channel, "grade": grade}
+	persona := unlimited()
+	for _, p := range a.Personas {
+		persona.words = append(persona.words, p.Name)
+	}
+	persona.words = append(persona.words, Unmatched)
+	return limits{"channel": channel, "touch.channel": channel, "grade": grade, "persona": persona}
 }

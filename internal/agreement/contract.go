@@ -75,6 +75,7 @@ func (a *Agreement) sayParties() Section {
 	return Section{Title: "The agreement", Clauses: []Clause{
 		{Key: "title", Subject: "title", Facts: []Fact{{"", a.Title}}},
 		{Key: "version", Subject: "version", Facts: []Fact{{"", a.Version}}},
+		{Key: "follows", Subject: "follows", Facts: []Fact{{"", a.Follows}}},
 		{Key: "summary", Subject: "summary", Facts: []Fact{{"", a.Summary}}},
 		a.Parties.Marketing.say(Marketing), a.Parties.Sales.say(Sales),
 	}}

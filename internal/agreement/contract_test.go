@@ -1,6 +1,7 @@
 package agreement_test
 
 import (
+	"math"
 	"strings"
 	"testing"
 	"time"
@@ -21,6 +22,7 @@ terms:
   ready: {bant: {budget: budget, authority: decides, need: need, timing: timing}}
   told: {checklist: {size: employees}}
   courtesy: We answer everybody.
+  done: {when: did("won") > 0, says: Is a customer.}
 personas:
   - name: olly
     traits:
@@ -32,7 +34,7 @@ personas:
     traits: [{when: lead.employees >= 50}]
 icp: {when: is("big") || lead.industry == "software", review_by: 2027-01-31}
 scope:
-  includes: [New business, and courtesy to all who are huge, ready or told.]
+  includes: [New business, and courtesy to all who are huge, ready, told or done.]
   excludes: [{name: rivals, when: lead.industry == "rival"}]
 caps:
   - {name: week, per: rep, most: 30, window: week, overflow: {within: 1h, calendar: office}}
@@ -42,8 +44,8 @@ records:
 services:
   demand: {party: marketing, says: Brings MQLs., stages: [mql], promises: [volume, share]}
 obligations:
-  - {name: volume, party: marketing, counterparty: sales, measure: {volume: {stage: mql, per: rep, less_rejected: true}}, target: 100, period: month, remedies: late}
-  - {name: share, party: marketing, counterparty: sales, measure: {conversion: {from: mql, to: won}}, target: 20%, period: quarter, least: 30, tracked: true}
+  - {name: volume, party: marketing, counterparty: sales, measure: {volume: {stage: mql, per: rep, less_rejected: true}}, target: 100, period: month, calendar: office, remedies: late}
+  - {name: share, party: marketing, counterparty: sales, measure: {conversion: {from: mql, to: won}}, target: 20%, period: quarter, calendar: always, least: 30, tracked: true}
 remedies:
   late: [{do: remind}, {after: 1h, do: escalate, to: the manager}, {after: 2h, do: reduce-weight, by: 50%, for: 1w}]
 assets: [{name: Guide, stages: [lead], personas: [olly]}]
@@ -221,7 +223,7 @@ func TestSplit(t *testing.T) {
 		parts, sum := agreement.Split(whole, weights), 0
 		for i, p := range parts {
 			sum += p
-			if exact := float64(whole) * weights[i] / max(all, 1e-300); all > 0 && (float64(p) < exact-1 || float64(p) > exact+1) {
+			if exact := float64(whole) * (weights[i] / max(all, math.SmallestNonzeroFloat64)); all > 0 && (float64(p) < exact-1 || float64(p) > exact+1) {
 				t.Fatalf("part %d is %d of exactly %v", i, p, exact)
 			}
 		}
@@ -234,10 +236,10 @@ func TestSplit(t *testing.T) {
 func TestGaps(t *testing.T) {
 	t.Parallel()
 	a := fully(t)
-	if diff := cmp.Diff([]string{"lead × mary"}, a.Gaps(agreement.Measure{})); diff != "" {
+	if diff := cmp.Diff([]string{"lead × mary"}, a.Gaps(agreement.Measure{Kind: agreement.MeasureCoverage})); diff != "" {
 		t.Error(diff)
 	}
-	if diff := cmp.Diff([]string{"mql × olly"}, a.Gaps(agreement.Measure{Stages: []string{"lead", "mql"}, Personas: []string{"olly"}})); diff != "" {
+	if diff := cmp.Diff([]string{"mql × olly"}, a.Gaps(agreement.Measure{Kind: agreement.MeasureCoverage, Stages: []string{"lead", "mql"}, Personas: []string{"olly"}})); diff != "" {
 		t.Error(diff)
 	}
 }
@@ -297,11 +299,11 @@ func TestFaultsBeyondTheMainPath(t *testing.T) {
 		"no measure":               {"{name: volume, party: marketing, counterparty: sales, measure: {volume: {stage: mql, per: rep, less_rejected: true}},", "‸{name: volume, party: marketing, counterparty: sales,", []string{"needs measure"}},
 		"two measures":             {"{conversion: {from: mql, to: won}}", "‸{conversion: {from: mql, to: won}, net_new: {}}", []string{"one measure"}},
 		"unknown measure":          {"{conversion: {from: mql, to: won}}", "{‸conversions: {from: mql, to: won}}", []string{"no key"}},
-		"backwards":                {"{conversion: {from: mql, to: won}}", "{conversion: {from: won, to: ‸mql}}", []string{"the other way"}},
+		"backwards":                {"{conversion: {from: mql, to: won}}", "{conversion: {from: mql, to: ‸lead}}", []string{"the other way"}},
 		"value of nothing":         {"per: rep, less_rejected: true", "per: rep, by: ‸values", []string{"no way to count"}},
 		"owes itself":              {"counterparty: sales, measure: {volume", "counterparty: ‸marketing, measure: {volume", []string{"nothing to itself"}},
 		"no party":                 {"{name: volume, party: marketing, ", "‸{name: volume, ", []string{"needs party"}},
-		"no remedy":                {"  - {name: volume, party: marketing, counterparty: sales, measure: {volume: {stage: mql, per: rep, less_rejected: true}}, target: 100, period: month, remedies: late}", "  - ‸{name: volume, party: marketing, counterparty: sales, measure: {volume: {stage: mql, per: rep, less_rejected: true}}, target: 100, period: month}", []string{"needs remedies"}},
+		"no remedy":                {"  - {name: volume, party: marketing, counterparty: sales, measure: {volume: {stage: mql, per: rep, less_rejected: true}}, target: 100, period: month, calendar: office, remedies: late}", "  - ‸{name: volume, party: marketing, counterparty: sales, measure: {volume: {stage: mql, per: rep, less_rejected: true}}, target: 100, period: month, calendar: office}", []string{"needs remedies"}},
 		"tracked with remedies":    {"least: 30, tracked: true", "least: 30, tracked: true, remedies: ‸late", []string{"only tracked"}},
 		"target of a share":        {"target: 20%", "target: ‸200%", []string{"percentage"}},
 		"target of a count":        {"target: 100,", "target: ‸0,", []string{"above 0"}},
@@ -320,9 +322,20 @@ func TestFaultsBeyondTheMainPath(t *testing.T) {
 		"nobody has the steps":     {"{open_within: 1w, calendar: office, steps: [{by: managers, within: 2d}], ", "‸{open_within: 1w, calendar: office, ", []string{"disputes needs steps"}},
 		"stage goes back":          {"- {name: mql, when: score >= 50}", "- {name: mql, when: score >= 50, next: [‸lead]}", []string{`"lead" does not come after "mql"`}},
 		"no way to a stage":        {"- name: lead\n  - {name: mql, when: score >= 50}\n  - {name: won, when: did(\"won\") >= 1, final: true}\n  - {name: lost,", "- name: lead\n    next: [won]\n  - ‸{name: mql, when: score >= 50}\n  - {name: won, when: did(\"won\") >= 1, final: true}\n  - ‸{name: lost,", []string{`no way leads to the stage "mql"`, `no way leads to the stage "lost"`}},
-		"attempts do not fit":      {"  - name: first\n    grades: A\n    within: 1h30m\n", "  - name: first\n    grades: A\n    within: 1h30m\n    spacing: ‸{least: 2h}\n", []string{"do not go into"}},
+		"attempts do not fit":      {"calendar: always, stops_on: [accepted]}", "calendar: always, stops_on: [attempt], count: 3, spacing: ‸{least: 8d}}", []string{"do not go into"}},
 		"more channels":            {"    count: 2\n", "    count: 2\n    channels: ‸3\n", []string{"cannot be made on 3 channels"}},
 		"include":                  {"summary: Marketing", "include: ‸b.yaml\nsummary: Marketing", []string{"not read here"}},
+		"a term of what was done":  {"excludes: [{name: rivals, when: lead.industry == \"rival\"}]", "excludes: [{name: rivals, when: '‸is(\"done\")'}]", []string{"cannot look at what was done"}},
+		"cap of nothing":           {"- {name: week, per: rep, most: 30, window: week", "- ‸{name: week, per: rep, window: week", []string{"needs most"}},
+		"record of nothing":        {"fields: [need], within", "fields: ‸[], within", []string{"nothing is named"}},
+		"dispute without a step":   {"steps: [{by: managers, within: 2d}]", "steps: ‸[]", []string{"has a step"}},
+		"BANT of one field":        {"{budget: budget, authority: decides, need: need, timing: timing}", "{budget: budget, authority: ‸budget, need: need, timing: timing}", []string{"stands for the budget already"}},
+		"goal that is lost":        {"rates: {mql: 10%, won: 20%}", "rates: ‸{mql: 10%, lost: 20%}", []string{"do not come to a deal"}},
+		"goal of all the world":    {"revenue: 90000, deal: 5000", "revenue: ‸90000, deal: 0.00001", []string{"more than 1,000,000,000 leads"}},
+		"from the end":             {"{conversion: {from: mql, to: won}}", "{conversion: {from: ‸lost, to: won}}", []string{"is final"}},
+		"no calendar":              {"- {name: volume, party: marketing, counterparty: sales, measure: {volume: {stage: mql, per: rep, less_rejected: true}}, target: 100, period: month, calendar: office,", "- ‸{name: volume, party: marketing, counterparty: sales, measure: {volume: {stage: mql, per: rep, less_rejected: true}}, target: 100, period: month,", []string{"needs calendar"}},
+		"persona of none":          {"when: lead.employees > 200, pool: big", "when: 'persona == ‸\"olli\"', pool: big", []string{"no persona"}},
+		"a term with a fault":      {"huge: {when: is(\"big\") && lead.employees >= 5000}", "huge: {when: is(\"big\") && ‸lead.emploees >= 5000}", []string{"no field is named"}},
 		"rule of no group":         {"points: 20,", "points: 20, group: ‸web,", []string{"no group"}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -336,11 +349,11 @@ func TestFaultsBeyondTheMainPath(t *testing.T) {
 func TestTermsStayBounded(t *testing.T) {
 	t.Parallel()
 	var terms strings.Builder
-	terms.WriteString("terms:\n  t0: {when: lead.hot}\n")
+	terms.WriteString("terms:\n  base: {when: lead.hot}\n")
 	for i := range 40 {
 		terms.WriteString(strings.NewReplacer("N", string(rune('a'+i%26))+string(rune('0'+i/26)), "P", func() string {
 			if i == 0 {
-				return "t0"
+				return "base"
 			}
 			return string(rune('a'+(i-1)%26)) + string(rune('0'+(i-1)/26))
 		}()).Replace("  N: {when: is(\"P\") || is(\"P\")}\n"))

@@ -63,29 +63,24 @@ const (
 	maxSummary = 1200
 )
 
-// PersonaOf tells which persona a lead is, and how clearly: margin is the share of weight, 0..1, that would have to go or come for
+// PersonaOf tells which persona a lead is, and how clearly: the margin is the share of weight, 0..1, that would have to go or come for
 // another answer. Of two that match alike the first in the document is it. A lead that reaches none is Unmatched.
-func (a *Agreement) PersonaOf(l *Lead) (name string, margin float64) {
-	best, second, missing := -1.0, -1.0, 1.0
-	name = Unmatched
-	for _, p := range a.Personas {
-		share := p.share(l)
-		switch {
-		case share < p.Least:
-			missing = min(missing, p.Least-share)
-			continue
-		case share > best:
-			second, best, name = best, share, p.Name
-			margin = share - p.Least
-		default:
-			second = max(second, share)
+func (a *Agreement) PersonaOf(l *Lead) (string, float64) {
+	shares, at := make([]float64, len(a.Personas)), -1
+	for i, p := range a.Personas {
+		if shares[i] = p.share(l); shares[i] >= p.Least && (at < 0 || shares[i] > shares[at]) {
+			at = i
 		}
 	}
-	if name == Unmatched {
-		return name, missing
+	name, margin, best := Unmatched, 1.0, 0.0
+	if at >= 0 {
+		name, best = a.Personas[at].Name, shares[at]
+		margin = best - a.Personas[at].Least
 	}
-	if second >= 0 {
-		margin = min(margin, best-second)
+	for i, p := range a.Personas {
+		if i != at { // what it lacks to be the answer
+			margin = min(margin, max(p.Least, best)-shares[i])
+		}
 	}
 	return name, margin
 }
@@ -138,9 +133,12 @@ func (b *builder) declareTerms(terms, icp *node) {
 	if when := icp.get("when"); when != nil {
 		b.language.terms[icpTerm] = &meaning{text: when.text}
 	}
-	for _, name := range sortedKeys(b.language.terms) {
+	b.language.termNames = sortedKeys(b.language.terms)
+	for _, name := range b.language.termNames {
 		b.language.define(name)
-		b.language.terms[name].used = false
+	}
+	for _, t := range b.language.terms {
+		t.used = false
 	}
 }
 
@@ -182,13 +180,26 @@ func (b *builder) readTerms(n *node) {
 			for _, key := range bantShape.names() {
 				b.need(bant, key)
 			}
+			b.checkBANT(bant, t.Checklist)
 		}
 		if list := v.get("checklist"); list != nil {
+			if list.kind == mapping && len(list.pairs) == 0 {
+				b.at(list, "a checklist without fields says nothing", "write what must be known: {size: employees}")
+			}
 			for _, p := range b.entries(list, "a checklist") {
 				t.Checklist = append(t.Checklist, Check{p.key.text, b.ref(p.value, "field", b.fieldNames)})
 			}
 		}
 		b.a.Terms = append(b.a.Terms, t)
+	}
+}
+
+// checkBANT wants four answers of their own.
+func (b *builder) checkBANT(n *node, list []Check) {
+	for i, c := range list {
+		if j := slices.IndexFunc(list[:i], func(o Check) bool { return o.Field == c.Field }); c.Field != "" && j >= 0 {
+			b.at(n.get(c.Aspect), fmt.Sprintf("the field %s stands for the %s already", quote(c.Field), list[j].Aspect), "BANT asks four things; name a field for each")
+		}
 	}
 }
 
@@ -407,7 +418,7 @@ func (a *Agreement) sayTerms() Section {
 }
 
 func (a *Agreement) sayPersonas() Section {
-	s := Section{Title: "Whom we look for"}
+	s := Section{Title: "Whom we look for", Ordered: true}
 	if a.ICP != nil {
 		s.add("\nicp", "ideal customer", nil, Fact{"", a.ICP.Says}, Fact{"when", a.ICP.When.words()}, Fact{"kept by", string(a.ICP.Owner)},
 			Fact{"evidence", a.ICP.Evidence}, Fact{"reviewed by", said(a.ICP.ReviewBy)})

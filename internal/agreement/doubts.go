@@ -282,10 +282,19 @@ func (d *doubter) recycling() {
 // coverage finds what marketing owes material for and has none.
 func (d *doubter) coverage() {
 	for _, o := range d.a.Obligations {
-		if gaps := d.a.Gaps(o.Measure); o.Measure.Kind == MeasureCoverage && len(gaps) > 0 {
-			d.say("obligations."+o.Name, "no asset serves "+strings.Join(gaps, ", "), "add one under assets, or name the stages and personas that "+quote(o.Name)+" covers")
+		if gaps := d.a.Gaps(o.Measure); len(gaps) > 0 {
+			d.say("obligations."+o.Name, "no asset serves "+few(gaps), "add one under assets, or name the stages and personas that "+quote(o.Name)+" covers")
 		}
 	}
+}
+
+// few names five, and counts the rest.
+func few(names []string) string {
+	const shown = 5
+	if len(names) <= shown {
+		return strings.Join(names, ", ")
+	}
+	return fmt.Sprintf("%s and %d more", strings.Join(names[:shown], ", "), len(names)-shown)
 }
 
 // people finds teams and calendars of the agreement that nobody in the roster is in, or works by.

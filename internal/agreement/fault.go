@@ -58,6 +58,19 @@ func (f Fault) Error() string {
 	return s
 }
 
+// Faults are why a file is refused, as one error with a line for each.
+//
+//nolint:errname // as Fault
+type Faults []Fault
+
+func (fs Faults) Error() string {
+	lines := make([]string, 0, len(fs))
+	for _, f := range fs {
+		lines = append(lines, f.Error())
+	}
+	return strings.Join(lines, "\n")
+}
+
 // same says whether two faults say the same of the same place.
 func (f Fault) same(o Fault) bool { return f.Error() == o.Error() && f.Path == o.Path }
 

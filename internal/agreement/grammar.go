@@ -98,6 +98,7 @@ var activity = wordOf(Kinds()...)
 var agreementShape = shape{what: "an agreement", keys: []member{
 	must("title", aText, "What it is called."),
 	must("version", aText, "The version, as people say it."),
+	may("follows", form{schema: map[string]any{"type": "string", "pattern": hashForm.String()}}, "The hash of the version that it comes after, as leadpact versions prints it."),
 	may("summary", form{schema: map[string]any{"type": "string", "maxLength": maxSummary}}, "What it is for, in a few sentences for those who sign."),
 	may("include", listOf(aText), "Files beside this one that hold other parts of the agreement."),
 	must("parties", one(&partiesShape), "Who answers for each side."),
@@ -333,7 +334,7 @@ var (
 		must("measure", one(&measureShape), "What is counted."),
 		must("target", either(aPercent, anAmount, aDuration), "How much of it: a number, a percentage, or a time, as the measure asks."),
 		must("period", wordOf("week", "month", "quarter", "year"), ""),
-		may("calendar", aName, "Whose days make the pace; every day unless given."),
+		must("calendar", aName, "Whose days make the pace; always is every day."),
 		may("least", aCount, "No verdict over fewer cases."),
 		may("floor", aPercent, "Warn below this share of the pace."),
 		may("tracked", aFlag, "It is counted and shown, and nobody is held to it."),
@@ -391,6 +392,7 @@ var (
 		must("deal", anAmount, "What one brings on average."),
 		must("rates", namedBy(aPercent), "By stage: the share of the stage before that comes to it."),
 		may("teams", namedBy(aPercent), "The teams' shares; together 100."),
+		may("people", wordOf("weights", "equal"), "How a team's share is split among its reps."),
 		may("band", aPercent, "How often the forecast's interval should hold the result."),
 	}}
 	meetingShape = shape{what: "a meeting", keys: []member{

@@ -145,7 +145,9 @@ func (b *builder) readPersistence(v *node, c *Clock) {
 	switch {
 	case c.Most > 0 && c.Least > c.Most:
 		b.at(spacing, "the least time between two attempts is longer than the most", "")
-	case c.Within > 0 && time.Duration(c.Count-1) > c.Within/max(c.Least, 1):
+	case c.Least == 0 && c.Most == 0:
+		b.at(spacing, "the spacing says nothing", "write spacing: {least: 4h, most: 3d}")
+	case c.Calendar == Always && c.Within > 0 && time.Duration(c.Count-1) > c.Within/max(c.Least, 1):
 		b.at(spacing, fmt.Sprintf("%d attempts with %s between them do not go into %s", c.Count, spell(c.Least), spell(c.Within)), "ask for fewer, or promise more time")
 	}
 }

@@ -71,8 +71,9 @@ type language struct {
 	// left is how much text of conditions may still come; checking takes time.
 	left int
 	// terms are what is("…") may name, and expanded how much text those of the present condition stand for.
-	terms    map[string]*meaning
-	expanded int
+	terms     map[string]*meaning
+	termNames []string // sorted
+	expanded  int
 }
 
 // meaning is the condition that a term stands for.
@@ -175,7 +176,7 @@ func named(m cel.MacroExprFactory, arg ast.Expr, function, what string, words []
 
 // term puts the condition of a term in the place of is("term").
 func (l *language) term(m cel.MacroExprFactory, _ ast.Expr, args []ast.Expr) (ast.Expr, *cel.Error) {
-	name, fault := named(m, args[0], "is", "term", sortedKeys(l.terms))
+	name, fault := named(m, args[0], "is", "term", l.termNames)
 	if fault != nil {
 		return nil, fault
 	}
@@ -187,28 +188,32 @@ func (l *language) term(m cel.MacroExprFactory, _ ast.Expr, args []ast.Expr) (as
 	case t.open || t.circular:
 		t.circular = true
 		return nil, m.NewError(args[0].ID(), fmt.Sprintf("the term %s is defined by itself", quote(name))+hintMark+"say it without the term")
-	case t.expr == nil:
+	case t.expr == nil && t.size <= maxCondition:
 		return m.NewLiteral(types.True), nil // its own fault is reported where it stands
 	}
-	if l.expanded += t.size; l.expanded > maxCondition {
+	if l.expanded = min(l.expanded+t.size, maxCondition+1); l.expanded > maxCondition {
 		return nil, m.NewError(args[0].ID(), fmt.Sprintf("the condition is too long with its terms: more than %d characters", maxCondition)+hintMark+"use fewer terms, or shorter ones")
 	}
 	return m.Copy(t.expr), nil
 }
 
-// define parses the condition of a term, once, and with it those of the terms that it names.
+// define reads the condition of a term, once, and with it those of the terms that it names. One that has a fault, or for which there is no
+// more time, stays without an expression.
 func (l *language) define(name string) *meaning {
 	t := l.terms[name]
-	if t.tried || t.open || t.text == "" || len(t.text) > maxCondition {
+	if t.tried || t.open || t.text == "" || len(t.text) > maxCondition || l.left < 0 {
 		return t
 	}
 	t.open = true
 	before := l.expanded
-	l.expanded = 0
-	parsed, issues := l.lead.env.Parse(t.text)
-	if t.size = len(t.text) + l.expanded; issues.Err() == nil && t.size <= maxCondition {
-		t.expr = parsed.NativeRep().Expr()
+	_, remarks := l.check(l.lead, t.text, nil)
+	if t.size = min(len(t.text)+l.expanded, maxCondition+1); len(remarks) == 0 && t.size <= maxCondition {
+		l.expanded = 0
+		if parsed, issues := l.lead.env.Parse(t.text); issues.Err() == nil { // again: checking rewrites what it reads
+			t.expr = parsed.NativeRep().Expr()
+		}
 	}
+	l.left -= t.size
 	l.expanded = before
 	t.open, t.tried = false, true
 	return t
@@ -272,7 +277,7 @@ func (l *language) check(d dialect, text string, barred map[string]string) (*cel
 	if issues.Err() != nil {
 		return nil, l.explain(d, text, issues)
 	}
-	if remarks := l.review(checked.NativeRep(), barred); len(remarks) > 0 {
+	if remarks := l.review(checked.NativeRep(), text, barred); len(remarks) > 0 {
 		return nil, remarks
 	}
 	if t := checked.OutputType(); !t.IsExactType(cel.BoolType) {
@@ -306,7 +311,7 @@ func onlyDoubles(e ast.Expr) {
 
 // review finds what types cannot: values that a variable never has, patterns that do not compile, variables that are not
 // decided yet where the condition stands.
-func (l *language) review(checked *ast.AST, barred map[string]string) []remark {
+func (l *language) review(checked *ast.AST, text string, barred map[string]string) []remark {
 	var out []remark
 	say := func(e ast.Expr, message, hint string) {
 		at := checked.SourceInfo().GetStartLocation(e.ID())
@@ -322,9 +327,10 @@ func (l *language) review(checked *ast.AST, barred map[string]string) []remark {
 			if why, ok := barred[e.AsIdent()]; ok {
 				message, hint, _ := strings.Cut(why, hintMark)
 				say(e, message, hint)
-				if name, ok := strings.CutPrefix(e.AsIdent(), "@"); ok {
-					function, _, _ := strings.Cut(name, ".")
-					out[len(out)-1].column -= len(function) // CEL points at the bracket of a call
+				last := &out[len(out)-1]
+				function, _, _ := strings.Cut(strings.TrimPrefix(e.AsIdent(), "@"), ".")
+				if strings.HasSuffix(textBefore(text, *last), function) {
+					last.column -= len(function) // CEL points at the bracket of a call
 				}
 			}
 			return

@@ -63,6 +63,7 @@ func (b *builder) build(root *node) {
 		b.proses = append(b.proses, title)
 	}
 	b.a.Version = b.text(b.need(n, "version"))
+	b.readFollows(n.get("follows"))
 	b.readParties(b.need(n, "parties"))
 	if include := n.get("include"); include != nil {
 		b.at(include, "the files that this one includes are not read here", "give the file to leadpact by its name: it joins them")
@@ -142,7 +143,7 @@ func (b *builder) prose(n *node) string {
 
 // pending remembers that the text asks for something that no service does yet.
 func (b *builder) pending(n *node, what string) {
-	if n == nil || n.kind == null {
+	if n == nil || n.kind == null || n.kind != scalar && len(n.items) == 0 && len(n.pairs) == 0 {
 		return
 	}
 	b.a.pending = append(b.a.pending, Fault{
@@ -186,9 +187,7 @@ func (b *builder) declare(n *node) {
 	b.words.sources = keysOf(n.get("sources"))
 	b.words.grades = namesOf(n.get("grades"))
 	b.words.stages = namesOf(n.get("stages"))
-	if b.words.personas = namesOf(n.get("personas")); len(b.words.personas) > 0 {
-		b.words.personas = append(b.words.personas, Unmatched)
-	}
+	b.words.personas = append(namesOf(n.get("personas")), Unmatched)
 	b.perLead = append(namesOf(n.get("clocks")), namesOf(n.get("records"))...)
 	b.promises = append(slices.Clone(b.perLead), namesOf(n.get("obligations"))...)
 	b.ladders, b.groups = keysOf(n.get("remedies")), keysOf(n.get("groups"))
@@ -250,7 +249,7 @@ func (b *builder) condition(n *node, d dialect, barred map[string]string) *Condi
 	}
 	places, lines := b.doc.trace(n), lineStarts(n.text)
 	for _, r := range remarks {
-		at := places[min(lines[min(r.line-1, len(lines)-1)]+r.column, len(places)-1)]
+		at := places[min(lines[min(r.line-1, len(lines)-1)]+max(r.column, 0), len(places)-1)]
 		b.add(Fault{Line: at.line, Column: at.column, Path: n.path, Message: r.message, Hint: r.hint})
 	}
 	return nil

@@ -22,6 +22,8 @@ type Goal struct {
 	Rates []Rate
 	// Teams' shares, together 1; none when nobody splits it.
 	Teams []Share
+	// People is how a team's share is split among its reps: weights or equal; empty when nobody says.
+	People string
 	// Band is how often the forecast's interval should hold the result, 0..1; 0 when nobody says.
 	Band float64
 }
@@ -129,6 +131,18 @@ func (g Goal) Funnel(first string) []Need {
 	return out
 }
 
+// mostLeads is more than anybody handles.
+const mostLeads = 1e9
+
+// leads is about how many the goal needs.
+func (g Goal) leads() float64 {
+	count := g.Revenue / g.Deal
+	for _, r := range g.Rates {
+		count /= r.Of
+	}
+	return count
+}
+
 // Split shares whole leads out by weights, so that the parts sum to the whole: what remains goes to the largest fractions, and of equal
 // ones to the first. Weights that sum to nothing give nothing.
 func Split(whole int, weights []float64) []int {
@@ -162,6 +176,9 @@ func Split(whole int, weights []float64) []int {
 // Gaps are the stages and personas that no asset serves, as "sql × mary", of what the obligation wants covered.
 func (a *Agreement) Gaps(m Measure) []string {
 	stages, personas := m.Stages, m.Personas
+	if m.Kind != MeasureCoverage {
+		return nil
+	}
 	if len(stages) == 0 {
 		for _, s := range a.Stages {
 			if s.Name == a.Handoff.At {
@@ -229,10 +246,16 @@ func (b *builder) readGoals(n *node) {
 			Calendar: b.ref(v.get("calendar"), "calendar", b.calendars), Revenue: b.amount(b.need(v, "revenue")), Deal: b.amount(b.need(v, "deal")),
 			Rates: b.rates(b.need(v, "rates")), Teams: b.shares(v.get("teams")),
 		}
+		if people := v.get("people"); people != nil {
+			g.People = b.oneOf(people, "way to split", "weights", "equal")
+		}
 		if band := v.get("band"); band != nil {
 			g.Band = float64(b.percent(band, 1, 99)) / 100
 		}
 		b.span(v, g.From, g.To)
+		if g.Deal > 0 && len(g.Rates) > 0 && g.leads() > mostLeads {
+			b.at(v.get("revenue"), fmt.Sprintf("the goal asks for more than %s leads", number(mostLeads)), "look at the revenue, the deal and the rates")
+		}
 		b.a.Goals = append(b.a.Goals, g)
 	}
 }
@@ -274,10 +297,18 @@ func (b *builder) rates(n *node) []Rate {
 			ended = s.Final
 		}
 	}
-	if !ended && len(of) > 0 {
-		b.at(n, "the rates do not come to a deal", "end with a final stage, as won")
+	if k := len(out) - 1; !ended && len(of) > 0 || ended && !b.won(out[k].Stage) {
+		b.at(n, "the rates do not come to a deal", "end with the stage of those who buy, as won")
 	}
 	return out
+}
+
+// won says whether a deal that is won leads to the stage.
+func (b *builder) won(stage string) bool {
+	return slices.ContainsFunc(b.a.Stages, func(s Stage) bool {
+		holds, err := s.When.Holds(&Lead{Did: map[string]int64{Won: 1}})
+		return s.Name == stage && err == nil && holds
+	})
 }
 
 func (b *builder) shares(n *node) []Share {
@@ -349,6 +380,9 @@ func (b *builder) readDisputes(n *node) {
 		return
 	}
 	d := &Disputes{OpenWithin: b.duration(b.need(v, "open_within")), Calendar: b.ref(b.need(v, "calendar"), "calendar", b.calendars), Ruling: b.prose(b.need(v, "ruling"))}
+	if steps := v.get("steps"); steps != nil && steps.kind == list && len(steps.items) == 0 {
+		b.at(steps, "a dispute has a step", "say who looks at it first: - {by: The managers, within: 2d}")
+	}
 	for _, item := range b.rows(b.need(v, "steps"), "the steps of a dispute") {
 		if s := b.fields(item, &disputeShape); s != nil {
 			d.Steps = append(d.Steps, Instance{By: b.prose(b.need(s, "by")), Within: b.duration(b.need(s, "within"))})
@@ -407,7 +441,7 @@ func (a *Agreement) sayGoals() Section {
 			teams = append(teams, t.Team+" "+percentage(t.Of))
 		}
 		s.add(g.Name, g.Name, nil, Fact{"from", g.From.String()}, Fact{"to", g.To.String()}, Fact{"days of", g.Calendar}, Fact{"revenue", number(g.Revenue)}, Fact{"a deal brings", number(g.Deal)},
-			Fact{"comes on to", strings.Join(rates, ", ")}, Fact{"teams", strings.Join(teams, ", ")}, Fact{"the forecast holds", percentage(g.Band)})
+			Fact{"comes on to", strings.Join(rates, ", ")}, Fact{"teams", strings.Join(teams, ", ")}, Fact{"people by", g.People}, Fact{"the forecast holds", percentage(g.Band)})
 	}
 	return s
 }
@@ -456,7 +490,7 @@ func (a *Agreement) sayRules() Section {
 		s.add("baseline", "compared with", nil, Fact{"from", said(a.Baseline.From)}, Fact{"to", said(a.Baseline.To)})
 	}
 	for _, p := range a.Proposals {
-		s.add("proposal "+p.Clause+" "+p.By, "proposed by "+p.By, nil, Fact{"clause", p.Clause}, Fact{"because", p.Says})
+		s.add("proposal "+p.Clause+" "+p.By+" "+p.Says, "proposed by "+p.By, nil, Fact{"clause", p.Clause}, Fact{"because", p.Says})
 	}
 	return s
 }

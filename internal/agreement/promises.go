@@ -123,7 +123,7 @@ func (b *builder) readRecords(n *node) {
 		r := Record{
 			Name: b.name(b.need(v, "name"), b.promisedAt), Says: b.prose(v.get("says")), Party: b.side(b.need(v, "party")),
 			Stage: b.ref(v.get("stage"), "stage", b.words.stages), Grades: b.refs(v.get("grades"), "grade", b.words.grades),
-			Fields: b.refs(b.need(v, "fields"), "field", b.fieldNames), Within: b.duration(b.need(v, "within")),
+			Fields: b.some(b.need(v, "fields"), "field", b.fieldNames), Within: b.duration(b.need(v, "within")),
 			Calendar: b.ref(b.need(v, "calendar"), "calendar", append(slices.Clone(b.calendars), RepHours)),
 			Remedies: b.ladder(v.get("remedies")),
 		}
@@ -134,6 +134,14 @@ func (b *builder) readRecords(n *node) {
 		b.checkResearch(v, r)
 		b.a.Records = append(b.a.Records, r)
 	}
+}
+
+// some are names of which there is one at least.
+func (b *builder) some(n *node, what string, declared []string) []string {
+	if n != nil && len(b.items(n)) == 0 {
+		b.at(n, "nothing is named here", "name a "+what)
+	}
+	return b.refs(n, what, declared)
 }
 
 // checkResearch refuses what is due after the attempt that it comes before: a promise of an attempt runs out first, whatever the day. Open
@@ -186,7 +194,7 @@ func (b *builder) readRemedies(n *node) {
 			}
 			l.Steps = append(l.Steps, s)
 		}
-		if p.value.kind == list && len(p.value.items) == 0 {
+		if p.value.kind == null || p.value.kind == list && len(p.value.items) == 0 {
 			b.at(p.value, "a ladder of remedies has a step", "write - {do: remind}")
 		}
 		if !b.usedLadders[l.Name] {
@@ -221,7 +229,7 @@ func (b *builder) readObligations(n *node) {
 			Name: b.name(b.need(v, "name"), b.promisedAt), Says: b.prose(v.get("says")),
 			Party: b.side(b.need(v, "party")), Counterparty: b.side(b.need(v, "counterparty")),
 			Measure: b.measure(b.need(v, "measure")), Period: b.oneOf(b.need(v, "period"), "period", "week", "month", "quarter", "year"),
-			Calendar: b.ref(v.get("calendar"), "calendar", b.calendars), Least: b.count(v.get("least"), 1_000_000),
+			Calendar: b.ref(b.need(v, "calendar"), "calendar", b.calendars), Least: b.count(v.get("least"), 1_000_000),
 			Floor: float64(b.percent(v.get("floor"), 0, 100)) / 100, Tracked: b.flag(v.get("tracked")), Remedies: b.ladder(v.get("remedies")),
 		}
 		b.target(b.need(v, "target"), &o)
@@ -309,12 +317,19 @@ func (b *builder) measure(n *node) Measure {
 	return m
 }
 
-// checkWay refuses a way that no lead goes: the funnel has an order.
+// checkWay refuses a way that no lead goes: the funnel has an order, and ends. From the recycled stage a lead goes all the way again, and
+// from any other it may come back there.
 func (b *builder) checkWay(n *node, from, to string) {
 	at := func(name string) int {
 		return slices.IndexFunc(b.a.Stages, func(s Stage) bool { return s.Name == name })
 	}
-	if i, j := at(from), at(to); i >= 0 && j >= 0 && i >= j {
+	i, j := at(from), at(to)
+	switch {
+	case i < 0 || j < 0:
+	case b.a.Stages[i].Final:
+		b.at(n.get("from"), fmt.Sprintf("no lead comes from %s: the stage is final", quote(from)), "name a stage before it")
+	case i != j && (b.a.Stages[i].Recycled || b.a.Stages[j].Recycled):
+	case i >= j:
 		b.at(n.get("to"), fmt.Sprintf("no lead comes from %s to %s: the funnel goes the other way", quote(from), quote(to)), "name the earlier stage first")
 	}
 }
@@ -374,12 +389,16 @@ func (a *Agreement) sayObligations(side Side) Section {
 		if o.Party != side {
 			continue
 		}
+		least := ""
+		if o.Least > 1 {
+			least = plural(float64(o.Least), "case", "cases") + " on"
+		}
 		tracked := ""
 		if o.Tracked {
 			tracked = "yes"
 		}
 		s.add(o.Name, o.Name, a.teamsOf(side), Fact{"", o.Says}, Fact{"to", string(o.Counterparty)}, Fact{"measure", o.Measure.words()}, Fact{"target", o.target()},
-			Fact{"each", o.Period}, Fact{"days of", o.Calendar}, Fact{"from", plural(float64(o.Least), "case", "cases") + " on"}, Fact{"not below", share(o.Floor)},
+			Fact{"each", o.Period}, Fact{"days of", o.Calendar}, Fact{"from", least}, Fact{"not below", share(o.Floor)},
 			Fact{"only tracked", tracked}, Fact{"remedies", o.Remedies})
 	}
 	return s

@@ -78,7 +78,7 @@ func (b *builder) readNeeds(n *node) Needs {
 		return Needs{}
 	}
 	needs := Needs{Fields: b.refs(v.get("fields"), "field", b.fieldNames), Persona: b.flag(v.get("persona")), Waiver: b.prose(v.get("waiver"))}
-	if needs.Persona && len(b.words.personas) == 0 {
+	if needs.Persona && len(b.words.personas) == 1 {
 		b.at(v.get("persona"), "no persona is declared", "write personas, or take this out")
 	}
 	return needs
@@ -110,6 +110,7 @@ func (b *builder) readCaps(n *node) {
 		if v == nil {
 			continue
 		}
+		before := len(b.list)
 		c := Cap{
 			Name: b.name(b.need(v, "name"), seen), Per: b.oneOf(b.need(v, "per"), "way to count", "rep", "team", "all"),
 			Most: b.count(b.need(v, "most"), 1_000_000), Window: b.oneOf(b.need(v, "window"), "window", "day", "week", "month"),
@@ -119,7 +120,9 @@ func (b *builder) readCaps(n *node) {
 			c.Calendar = b.ref(b.need(o, "calendar"), "calendar", b.calendars)
 			b.checkReach(o, Clock{Calendar: c.Calendar, Within: c.Within})
 		}
-		b.checkVolume(v, c)
+		if before == len(b.list) {
+			b.checkVolume(v, c)
+		}
 		b.a.Caps = append(b.a.Caps, c)
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 )
@@ -151,16 +152,48 @@ func (s *Seal) Text() []byte {
 // ErrKeysDropped: the version before was signed, and this one could not be.
 var ErrKeysDropped = errors.New("the version that it follows names the keys of both sides and this one names none: write them into its parties, and let both sign")
 
+// FollowsError refuses a text in the place in which somebody would have it.
+type FollowsError struct {
+	// Says is the hash that it names; empty for none. Last is that of the version that it would come after.
+	Says, Last string
+}
+
+func (e *FollowsError) Error() string {
+	says := "it does not say which version it follows"
+	if e.Says != "" {
+		says = "it follows the version " + e.Says + ", which is not the last one"
+	}
+	return fmt.Sprintf("%s: write the line follows: %q into it, and let both sign", says, e.Last)
+}
+
 // Trusted are the parties whose keys seal a text that follows before, which is nil for the first: those of before once it names keys, so
-// that nobody changes a key by himself, and else those of the text. They have no keys when the text need not be signed.
+// that nobody changes a key by himself, and else those of the text. They have no keys when the text need not be signed. What follows a
+// version with keys must name it, or it is a FollowsError: else an older text, signed by both and given up, could take its place.
 func (a *Agreement) Trusted(before *Agreement) (Parties, error) {
-	switch {
-	case before == nil || !before.Parties.Sign():
+	if before == nil {
 		return a.Parties, nil
-	case !a.Parties.Sign():
+	}
+	if before.Parties.Sign() && !a.Parties.Sign() {
 		return Parties{}, ErrKeysDropped
 	}
-	return before.Parties, nil
+	if a.Follows != before.Hash && (a.Follows != "" || before.Parties.Sign()) {
+		return Parties{}, &FollowsError{Says: a.Follows, Last: before.Hash}
+	}
+	if before.Parties.Sign() {
+		return before.Parties, nil
+	}
+	return a.Parties, nil
+}
+
+// hashForm is how a version is named.
+var hashForm = regexp.MustCompile(`^[0-9a-f]{64}$`)
+
+func (b *builder) readFollows(n *node) {
+	if hash := b.text(n); hash == "" || hashForm.MatchString(hash) {
+		b.a.Follows = hash
+		return
+	}
+	b.at(n, "this is no hash of a version", "write the 64 characters that leadpact versions prints before the title; leadpact check prints a file's")
 }
 
 // Verify finds what is wrong with the signatures on an agreement, of which both sides' keys are trusted. The faults stand in the file

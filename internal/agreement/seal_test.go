@@ -63,9 +63,13 @@ func TestSeal(t *testing.T) {
 	t.Parallel()
 	one := sealtest.Keyed(t, []byte(small))
 	good := sealtest.Seal(t, one)
-	two := bytes.Replace(one, []byte(`version: "1"`), []byte(`version: "2"`), 1)
+	mute := bytes.Replace(one, []byte(`version: "1"`), []byte(`version: "2"`), 1)
+	two := sealtest.Following(t, mute, one)
+	// Both signed it, and went on with two: it shall not come back.
+	givenUp := sealtest.Following(t, bytes.Replace(mute, []byte("within: 1h"), []byte("within: 9h"), 1), one)
 	// The keys change: marketing has another.
 	rotated := sealtest.KeyedBy(t, two, "new marketing", "sales")
+	third := sealtest.Following(t, rotated, rotated)
 	signed, unsigned := parsed(t, one), parsed(t, []byte(small))
 	marketing, sales := string(lines(good)[0]), string(lines(good)[1])+"\n"
 	for name, c := range map[string]struct {
@@ -88,13 +92,17 @@ func TestSeal(t *testing.T) {
 		"the other's word by own key":    {string(one), crossed(t, one), nil, []string{"the signature of sales was given for marketing (sign again with --as sales)"}},
 		"twice":                          {string(one), marketing + string(good), nil, []string{"2:1: marketing signs twice (its first signature is in line 1; keep one)"}},
 		"a next version":                 {string(two), string(sealtest.Seal(t, two)), signed, nil},
-		"after one without keys":         {string(two), string(sealtest.Seal(t, two)), unsigned, nil},
+		"a next version that is mute":    {string(mute), string(sealtest.Seal(t, mute)), signed, []string{`does not say which version it follows: write the line follows: "` + signed.Hash + `" into it, and let both sign`}},
+		"a version given up":             {string(givenUp), string(sealtest.Seal(t, givenUp)), parsed(t, two), []string{"it follows the version " + signed.Hash + `, which is not the last one: write the line follows: "` + parsed(t, two).Hash}},
+		"the first, again":               {string(one), string(good), parsed(t, two), []string{"does not say which version it follows"}},
+		"after one without keys":         {string(mute), string(sealtest.Seal(t, mute)), unsigned, nil},
+		"after one that it does not say": {string(two), string(sealtest.Seal(t, two)), unsigned, []string{"which is not the last one"}},
 		"keys dropped":                   {small, "", signed, []string{"this one names none"}},
 		"keys that were never there":     {small, "", unsigned, []string{"marketing has not signed", "sales has not signed"}},
 		"a key changed under the old":    {string(rotated), string(sealtest.Seal(t, rotated)), signed, nil},
 		"a key changed under the new":    {string(rotated), string(sealtest.SealBy(t, rotated, "new marketing", "sales")), signed, []string{"1:1: the signature of marketing was made with another key"}},
-		"a changed key, once it is so":   {string(rotated), string(sealtest.SealBy(t, rotated, "new marketing", "sales")), parsed(t, rotated), nil},
-		"a changed key, by the old then": {string(rotated), string(sealtest.Seal(t, rotated)), parsed(t, rotated), []string{"1:1: the signature of marketing was made with another key"}},
+		"a changed key, once it is so":   {string(third), string(sealtest.SealBy(t, third, "new marketing", "sales")), parsed(t, rotated), nil},
+		"a changed key, by the old then": {string(third), string(sealtest.Seal(t, third)), parsed(t, rotated), []string{"1:1: the signature of marketing was made with another key"}},
 	} {
 		got := sealed(t, []byte(c.text), []byte(c.seal), c.before)
 		if len(c.want) == 0 && got != "" {
@@ -255,6 +263,23 @@ func TestCanonical(t *testing.T) {
 	}
 	if a := parsed(t, []byte(strings.Replace(small, "title: Leads", "title: Leads ", 1))); a.Hash == plain.Hash {
 		t.Error("a blank more is another text")
+	}
+}
+
+func TestFollows(t *testing.T) {
+	t.Parallel()
+	before := parsed(t, []byte(small))
+	a := parsed(t, sealtest.Following(t, []byte(small), []byte(small)))
+	if a.Follows != before.Hash || before.Follows != "" {
+		t.Errorf("follows %q and %q, want %q and none", a.Follows, before.Follows, before.Hash)
+	}
+	if d := agreement.Diff(before, a); len(d) != 1 || d[0].String() != "follows, that is: nothing → "+before.Hash {
+		t.Errorf("the difference is %v", d)
+	}
+	for _, hash := range []string{"[]", `""`, before.Hash[1:], strings.ToUpper(before.Hash), before.Hash + "0", "the first"} {
+		if _, faults := agreement.Parse("a", []byte("follows: "+hash+"\n"+small)); len(faults) != 1 || faults[0].Line != 1 {
+			t.Errorf("%s: %v", hash, faults)
+		}
 	}
 }
 

@@ -78,17 +78,20 @@ func (t *Tokens) Save(path string) error {
 	if err != nil {
 		return fmt.Errorf("write the token file: %w", err)
 	}
-	return WriteFile(path, append(data, '\n'))
+	return WriteFile(path, append(data, '\n'), 0o600)
 }
 
-// WriteFile puts a secret on disk: owner only, whole or not at all.
-func WriteFile(path string, data []byte) error {
+// WriteFile puts a file on disk, whole or not at all; a secret with the mode 0600.
+func WriteFile(path string, data []byte, mode os.FileMode) error {
 	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+"-*")
 	if err != nil {
 		return fmt.Errorf("write %s: %w", path, err)
 	}
 	defer os.Remove(f.Name())
 	_, err = f.Write(data)
+	if err == nil {
+		err = f.Chmod(mode) // it was made for its owner alone
+	}
 	if err == nil {
 		err = f.Sync()
 	}

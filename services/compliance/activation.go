@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"google.golang.org/protobuf/proto"
@@ -31,17 +30,6 @@ type Activation struct {
 // ErrActivatedBefore: the version was in force once and another is now.
 var ErrActivatedBefore = errors.New("this very text was in force before and another is now: change its version line, then activate it")
 
-// FaultsError carries what is wrong with a text, or with the signatures on it.
-type FaultsError struct{ Faults []agreement.Fault }
-
-func (e *FaultsError) Error() string {
-	lines := make([]string, 0, len(e.Faults))
-	for _, f := range e.Faults {
-		lines = append(lines, f.Error())
-	}
-	return strings.Join(lines, "\n")
-}
-
 // RefusedError says why a text without faults does not come into force.
 type RefusedError struct{ Why string }
 
@@ -52,12 +40,12 @@ func refuse(format string, args ...any) error {
 }
 
 // ActivateText stores a version with the time from which it is in force, and queues the event that tells every service. The version that is
-// in force, or the last one that is scheduled, is answered as it is. It returns FaultsError, RefusedError and ErrActivatedBefore.
+// in force, or the last one that is scheduled, is answered as it is. It returns agreement.Faults, RefusedError and ErrActivatedBefore.
 func (s *Service) ActivateText(ctx context.Context, x Activation) (store.AgreementRow, error) {
 	none := store.AgreementRow{}
 	a, faults := agreement.Parse("agreement", x.Text)
 	if len(faults) > 0 {
-		return none, &FaultsError{Faults: faults}
+		return none, agreement.Faults(faults)
 	}
 	rows, now, err := s.versions(ctx)
 	if err != nil {
@@ -137,7 +125,7 @@ func (x Activation) seal(a *agreement.Agreement, last store.AgreementRow) ([]byt
 		faults = seal.Verify(a, trusted)
 	}
 	if len(faults) > 0 {
-		return nil, &FaultsError{Faults: faults}
+		return nil, agreement.Faults(faults)
 	}
 	return seal.Text(), nil
 }
@@ -155,6 +143,8 @@ func (x Activation) from(last store.AgreementRow, now time.Time, notice time.Dur
 		from = earliest
 	case from.Before(now):
 		return from, refuse("it cannot come into force at %s, which lies in the past: it is %s", said(from), said(now))
+	case from.After(now.AddDate(1, 0, 0)):
+		return from, refuse("%s is more than a year ahead, and what is scheduled stays, so that nothing could come before it: is the year right? Name a time until %s", said(from), said(now.AddDate(1, 0, 0)))
 	case from.Before(earliest):
 		return from, refuse("%s is too near: every service must know a version %s before it comes into force; name a later time, or none", said(from), notice)
 	}
@@ -212,7 +202,7 @@ func (s *Service) startInForce(ctx context.Context) error {
 	for _, row := range rows[max(begun(rows, now)-1, 0):] {
 		a, faults := agreement.Parse("agreement", row.Text)
 		if len(faults) > 0 {
-			return &FaultsError{Faults: faults}
+			return agreement.Faults(faults)
 		}
 		if err := s.startAtZero(ctx, a); err != nil {
 			return err

@@ -41,7 +41,7 @@ func (s *Service) Activate(ctx context.Context, req *leadpactv1.ActivateRequest)
 		x.From = req.GetActiveFrom().AsTime()
 	}
 	row, err := s.ActivateText(ctx, x)
-	var faults *FaultsError
+	var faults agreement.Faults
 	var refused *RefusedError
 	switch {
 	case errors.As(err, &faults):

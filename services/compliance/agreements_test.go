@@ -16,6 +16,7 @@ import (
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
+	"github.com/leadpact/leadpact/internal/agreement"
 	"github.com/leadpact/leadpact/internal/agreement/sealtest"
 	"github.com/leadpact/leadpact/internal/event"
 	"github.com/leadpact/leadpact/internal/identity"
@@ -67,6 +68,14 @@ func signed(t *testing.T, version string) (text, seal []byte) {
 	return text, sealtest.Seal(t, text)
 }
 
+// next is signed, and follows the version before.
+func next(t *testing.T, version string, before []byte) (text, seal []byte) {
+	t.Helper()
+	text, _ = signed(t, version)
+	text = sealtest.Following(t, text, before)
+	return text, sealtest.Seal(t, text)
+}
+
 // soon makes versions follow each other at once.
 func soon(r replica) replica {
 	r.cfg.Notice = time.Microsecond
@@ -82,7 +91,7 @@ func TestActivate(t *testing.T) {
 		as := serve(t, a)
 		admin := leadpactv1.NewAgreementServiceClient(as(identity.Admin))
 		first, sealOfFirst := signed(t, "1")
-		second, sealOfSecond := signed(t, "2")
+		second, sealOfSecond := next(t, "2", first)
 		activate := func(text, seal []byte) (*leadpactv1.Version, error) {
 			answer, err := admin.Activate(t.Context(), &leadpactv1.ActivateRequest{Text: text, Signatures: seal})
 			return answer.GetVersion(), err
@@ -152,7 +161,7 @@ func TestActivateTakesNothingThatIsNotSealed(t *testing.T) {
 		a := soon(newReplica(t, s, "a"))
 		admin := leadpactv1.NewAgreementServiceClient(serve(t, a)(identity.Admin))
 		first, seal := signed(t, "1")
-		second, sealOfSecond := signed(t, "2")
+		second, sealOfSecond := next(t, "2", first)
 		rotated := sealtest.KeyedBy(t, second, "marketing", "new sales")
 		try := func(what string, text, seal []byte, code codes.Code, words string) {
 			t.Helper()
@@ -192,8 +201,57 @@ func TestActivateTakesNothingThatIsNotSealed(t *testing.T) {
 			t.Errorf("a key changed by its old owner: %v", err)
 		}
 		told(t, s)
-		third := bytes.Replace(rotated, []byte(`version: "2"`), []byte(`version: "3"`), 1)
+		third := sealtest.Following(t, bytes.Replace(rotated, []byte(`version: "2"`), []byte(`version: "3"`), 1), rotated)
 		try("the old key after that", third, sealtest.Seal(t, third), codes.InvalidArgument, "sales was made with another key")
+	})
+}
+
+// TestAVersionGivenUpStaysSo: what both signed once comes into force in its place alone, whoever activates it.
+func TestAVersionGivenUpStaysSo(t *testing.T) {
+	t.Parallel()
+	onBoth(t, func(t *testing.T, s store.Compliance, _ place) {
+		admin := leadpactv1.NewAgreementServiceClient(serve(t, soon(newReplica(t, s, "a")))(identity.Admin))
+		activate := func(text, seal []byte) (*leadpactv1.Version, error) {
+			answer, err := admin.Activate(t.Context(), &leadpactv1.ActivateRequest{Text: text, Signatures: seal})
+			return answer.GetVersion(), err
+		}
+		first, sealOfFirst := signed(t, "1")
+		draft, sealOfDraft := next(t, "2, a draft", first)
+		second, sealOfSecond := next(t, "2", first)
+		third, sealOfThird := next(t, "3", second)
+		one, err := activate(first, sealOfFirst)
+		if err != nil {
+			t.Fatal(err)
+		}
+		refused := func(what string, text, seal []byte, last *leadpactv1.Version) {
+			t.Helper()
+			_, err := activate(text, seal)
+			words := fmt.Sprintf("write the line follows: %q into it", last.GetHash())
+			if status.Code(err) != codes.FailedPrecondition || !strings.Contains(err.Error(), words) {
+				t.Errorf("%s: got %v, want %v: %s", what, err, codes.FailedPrecondition, words)
+			}
+		}
+		mute, sealOfMute := signed(t, "1, once more")
+		refused("it follows nothing", mute, sealOfMute, one)
+		refused("the one between is missing", third, sealOfThird, one)
+		two, err := activate(second, sealOfSecond)
+		if err != nil {
+			t.Fatal(err)
+		}
+		refused("a draft", draft, sealOfDraft, two)
+		from, err := s.Now(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		scheduled, err := admin.Activate(t.Context(), &leadpactv1.ActivateRequest{Text: third, Signatures: sealOfThird, ActiveFrom: timestamppb.New(from.Add(time.Hour))})
+		if err != nil {
+			t.Fatal(err)
+		}
+		fourth, sealOfFourth := next(t, "4", second)
+		refused("beside one that is scheduled", fourth, sealOfFourth, scheduled.GetVersion())
+		if rows, err := s.ListAgreements(t.Context()); err != nil || len(rows) != 3 {
+			t.Errorf("%d versions are stored, %v", len(rows), err)
+		}
 	})
 }
 
@@ -207,8 +265,13 @@ func TestActivateAtATime(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		texts := map[string][]byte{}
+		texts["1"], _ = signed(t, "1")
+		texts["2"], _ = next(t, "2", texts["1"])
+		texts["3"], _ = next(t, "3", texts["2"])
 		try := func(version string, from time.Time) (*leadpactv1.Version, error) {
-			text, seal := signed(t, version)
+			text := texts[version]
+			seal := sealtest.Seal(t, text)
 			req := &leadpactv1.ActivateRequest{Text: text, Signatures: seal}
 			if !from.IsZero() {
 				req.ActiveFrom = timestamppb.New(from)
@@ -223,11 +286,13 @@ func TestActivateAtATime(t *testing.T) {
 			}
 		}
 		refused("1", now.Add(-time.Minute), "which lies in the past")
+		refused("1", time.Date(9999, 12, 31, 0, 0, 0, 0, time.UTC), "9999-12-31T00:00:00Z is more than a year ahead")
 		one, err := try("1", time.Time{})
 		if err != nil || !one.GetInForce() {
 			t.Fatalf("the first: %v, %v", one, err)
 		}
 		refused("2", now.Add(-time.Second), "which lies in the past")
+		refused("2", now.AddDate(1, 0, 1), "is more than a year ahead")
 		refused("2", now.Add(30*time.Minute), "is too near: every service must know a version 1h0m0s before")
 		tomorrow := now.AddDate(0, 0, 1)
 		two, err := try("2", tomorrow)
@@ -287,7 +352,7 @@ func TestOneOfManyFollows(t *testing.T) {
 		var taken atomic.Int32
 		var group errgroup.Group
 		for i := range 6 {
-			text, seal := signed(t, fmt.Sprint(i+2))
+			text, seal := next(t, fmt.Sprint(i+2), text)
 			group.Go(func() error {
 				_, err := []replica{a, b}[i%2].ActivateText(t.Context(), Activation{Text: text, Signatures: seal, Actor: "dana", From: now.Add(time.Hour)})
 				if refused := (*RefusedError)(nil); errors.As(err, &refused) {
@@ -319,7 +384,7 @@ func TestTrial(t *testing.T) {
 			return bytes.Replace(unsigned(t), []byte(`version: "1"`), fmt.Appendf(nil, "version: %q", version), 1)
 		}
 		text, seal := signed(t, "3")
-		faults, refused := (*FaultsError)(nil), (*RefusedError)(nil)
+		faults, refused := agreement.Faults(nil), (*RefusedError)(nil)
 		if err := trial(unsigned(t), nil); err != nil {
 			t.Error(err)
 		}
@@ -428,7 +493,7 @@ func TestSeriesStartAtZero(t *testing.T) {
 		}
 		if _, err := a.ActivateText(t.Context(), Activation{Text: []byte("title: 1"), Actor: "dana"}); err == nil {
 			t.Error("a text with faults was taken")
-		} else if faults := (*FaultsError)(nil); !errors.As(err, &faults) || len(faults.Faults) == 0 {
+		} else if faults := agreement.Faults(nil); !errors.As(err, &faults) || len(faults) == 0 {
 			t.Errorf("got %v, want its faults", err)
 		}
 		if rows, err := s.ListAgreements(t.Context()); err != nil || len(rows) != 1 || rows[0].Hash != row.Hash {

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
-	"strings"
 
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
@@ -19,24 +18,13 @@ import (
 	leadpactv1 "github.com/leadpact/leadpact/proto/leadpact/v1"
 )
 
-// RosterError carries what is wrong with a roster, by itself or beside the agreement in force.
-type RosterError struct{ Faults []agreement.Fault }
-
-func (e *RosterError) Error() string {
-	lines := make([]string, 0, len(e.Faults))
-	for _, f := range e.Faults {
-		lines = append(lines, f.Error())
-	}
-	return strings.Join(lines, "\n")
-}
-
 // TakeRoster stores a new version of the roster with its history, tells it, and applies it; one that is the newest already changes
-// nothing. It must fit the agreement in force, or it is a RosterError; what does not fit one that is scheduled is returned, because it
+// nothing. It must fit the agreement in force, or what is wrong is returned as agreement.Faults; what does not fit one that is scheduled is returned, because it
 // can still be mended.
 func (s *Service) TakeRoster(ctx context.Context, text []byte, actor string) (warnings []agreement.Fault, err error) {
 	r, faults := agreement.ParseRoster("roster", text)
 	if len(faults) > 0 {
-		return nil, &RosterError{faults}
+		return nil, agreement.Faults(faults)
 	}
 	now, err := s.store.Now(ctx)
 	if err != nil {
@@ -48,7 +36,7 @@ func (s *Service) TakeRoster(ctx context.Context, text []byte, actor string) (wa
 	}
 	if current != nil {
 		if faults := current.CheckRoster(r); len(faults) > 0 {
-			return nil, &RosterError{faults}
+			return nil, agreement.Faults(faults)
 		}
 	}
 	for _, a := range coming {
@@ -97,7 +85,7 @@ func (s *Service) SetRoster(ctx context.Context, r *leadpactv1.SetRosterRequest)
 		return nil, status.Error(codes.PermissionDenied, "changing the roster needs a token with the role admin")
 	}
 	warnings, err := s.TakeRoster(ctx, r.GetText(), who.ID)
-	if faults := (*RosterError)(nil); errors.As(err, &faults) {
+	if faults := agreement.Faults(nil); errors.As(err, &faults) {
 		return nil, status.Error(codes.InvalidArgument, faults.Error())
 	}
 	if err != nil {

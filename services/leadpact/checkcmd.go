@@ -12,6 +12,7 @@ import (
 
 	"github.com/leadpact/leadpact/internal/agreement"
 	"github.com/leadpact/leadpact/internal/calendar"
+	"github.com/leadpact/leadpact/services/leadpact/app"
 	"github.com/leadpact/leadpact/services/leadpact/check"
 )
 
@@ -32,7 +33,7 @@ func (c *checkCommand) Run() error {
 			return fmt.Errorf("--from %s: write a day as 2026-11-30", c.From)
 		}
 	}
-	a, joined, faults, err := agreement.Load(c.File, readFile)
+	a, joined, faults, err := app.LoadAgreement(c.File)
 	if err != nil {
 		return err
 	}
@@ -44,7 +45,7 @@ func (c *checkCommand) Run() error {
 	}
 	var r *agreement.Roster
 	if c.Roster != "" {
-		people, err := readFile(c.Roster)
+		people, err := app.ReadFile(c.Roster)
 		if err != nil {
 			return err
 		}
@@ -129,19 +130,9 @@ func showFaults(files []agreement.File, faults []agreement.Fault) error {
 	return failed{1}
 }
 
-// readFile reads as much of a file as the check needs to know that it is too large.
-func readFile(name string) ([]byte, error) {
-	f, err := os.Open(name)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close() // it was only read
-	return io.ReadAll(io.LimitReader(f, agreement.MaxBytes+1))
-}
-
 // readAgreement reads an agreement and what it includes; faults are shown, and the error says then how to end.
 func readAgreement(name string) (*agreement.Agreement, error) {
-	a, joined, faults, err := agreement.Load(name, readFile)
+	a, joined, faults, err := app.LoadAgreement(name)
 	if err != nil {
 		return nil, err
 	}
@@ -153,7 +144,7 @@ func readAgreement(name string) (*agreement.Agreement, error) {
 
 // readRoster reads a roster that fits to the agreement.
 func readRoster(name string, a *agreement.Agreement) (*agreement.Roster, error) {
-	text, err := readFile(name)
+	text, err := app.ReadFile(name)
 	if err != nil {
 		return nil, err
 	}

@@ -15,6 +15,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"github.com/leadpact/leadpact/internal/agreement"
 	"github.com/leadpact/leadpact/services/leadpact/app/apptest"
 )
 
@@ -30,6 +31,7 @@ func TestScript(t *testing.T) {
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("WEBSITE", "a secret for env:WEBSITE")
 			e.Setenv("CRM", "a secret for env:CRM")
+			e.Setenv("NEXT_MONTH", time.Now().UTC().AddDate(0, 1, 0).Format(time.RFC3339))
 			for name, text := range map[string][]byte{"agreement.yaml": apptest.Agreement, "roster.yaml": apptest.Roster} {
 				if err := os.WriteFile(filepath.Join(e.WorkDir, name), text, 0o600); err != nil {
 					return err
@@ -38,7 +40,7 @@ func TestScript(t *testing.T) {
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"await": await, "door": door, "exits": exits, "keyed": keyed, "private": private, "reported": reported, "samestate": sameState,
+			"await": await, "door": door, "exits": exits, "keyed": keyed, "private": mode(0o600), "public": mode(0o644), "reported": reported, "samestate": sameState,
 		},
 	})
 }
@@ -86,26 +88,35 @@ func door(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Fatalf("%s does not become ready", a.HTTP)
 }
 
-// keyed writes agreement.yaml as another version, with the keys that keygen printed into files.
+// keyed writes agreement.yaml as another version, with the keys that keygen printed into files, and the hash of the version before.
 func keyed(ts *testscript.TestScript, neg bool, args []string) {
-	if neg || len(args) != 4 {
-		ts.Fatalf("usage: keyed FILE VERSION MARKETING SALES")
+	if neg || len(args) < 4 || len(args) > 5 {
+		ts.Fatalf("usage: keyed FILE VERSION MARKETING SALES [BEFORE]")
 	}
 	parties := fmt.Sprintf("parties: {marketing: {name: marketing, key: %q}, sales: {name: sales, key: %q}}",
 		strings.TrimSpace(ts.ReadFile(args[2])), strings.TrimSpace(ts.ReadFile(args[3])))
 	text := strings.NewReplacer("parties: {marketing: Marketing, sales: Sales}", parties, "version: test-1", "version: "+args[1]).Replace(ts.ReadFile("agreement.yaml"))
+	if len(args) == 5 {
+		before, faults := agreement.Parse(args[4], []byte(ts.ReadFile(args[4])))
+		if len(faults) > 0 {
+			ts.Fatalf("%v", faults)
+		}
+		text = fmt.Sprintf("follows: %q\n", before.Hash) + text
+	}
 	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(text), 0o600))
 }
 
-// private demands that nobody but its owner can read a file.
-func private(ts *testscript.TestScript, neg bool, args []string) {
-	if neg || len(args) != 1 {
-		ts.Fatalf("usage: private FILE")
-	}
-	info, err := os.Stat(ts.MkAbs(args[0]))
-	ts.Check(err)
-	if info.Mode().Perm() != 0o600 {
-		ts.Fatalf("%s has the mode %v", args[0], info.Mode())
+// mode demands that a file can be read by those who shall: private by its owner alone, public by everybody.
+func mode(want os.FileMode) func(*testscript.TestScript, bool, []string) {
+	return func(ts *testscript.TestScript, neg bool, args []string) {
+		if neg || len(args) != 1 {
+			ts.Fatalf("usage: private|public FILE")
+		}
+		info, err := os.Stat(ts.MkAbs(args[0]))
+		ts.Check(err)
+		if info.Mode().Perm() != want {
+			ts.Fatalf("%s has the mode %v, not %v", args[0], info.Mode(), want)
+		}
 	}
 }
 

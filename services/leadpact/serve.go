@@ -101,7 +101,7 @@ func writeAddresses(data string, a *app.App) error {
 	if err != nil {
 		return err
 	}
-	return identity.WriteFile(addressesFile(data), text)
+	return identity.WriteFile(addressesFile(data), text, 0o600)
 }
 
 // readAddresses finds the process that runs on a data folder, and makes sure that it does.

@@ -70,7 +70,7 @@ type signCommand struct {
 	As    string `required:"" help:"Side that signs: marketing or sales." enum:"marketing,sales"`
 	Key   string `required:"" help:"File of the side's private key, from leadpact keygen." placeholder:"KEYFILE"`
 	Out   string `help:"File of signatures; FILE.sig unless given. The other side's signature in it stays." placeholder:"FILE.sig"`
-	After string `help:"Version in force, when this one changes keys: it must be signed with the keys that are named there." placeholder:"FILE"`
+	After string `help:"Version that it comes after: it must name that one, and be signed with the keys that are named there." placeholder:"FILE"`
 }
 
 // Run signs after the agreement was checked, and the key.
@@ -114,7 +114,7 @@ func (c *signCommand) Run() error {
 		return showFaults([]agreement.File{{Name: c.Out, Text: text}}, faults)
 	}
 	seal = seal.With(g)
-	if err := identity.WriteFile(c.Out, seal.Text()); err != nil {
+	if err := identity.WriteFile(c.Out, seal.Text(), 0o644); err != nil {
 		return err
 	}
 	fmt.Printf("%s signed %q, version %s, hash %s\n", side, a.Title, a.Version, a.Hash)

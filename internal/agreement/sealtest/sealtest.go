@@ -23,7 +23,10 @@ func Public(name string) string {
 	return agreement.PublicKey(public)
 }
 
-var parties = regexp.MustCompile(`(?m)^parties: .*$`)
+var (
+	parties = regexp.MustCompile(`(?m)^parties: .*$`)
+	follows = regexp.MustCompile(`(?m)^follows: .*\n`)
+)
 
 // Keyed is a text whose parties, on one line, name the keys of "marketing" and "sales".
 func Keyed(t testing.TB, text []byte) []byte { return KeyedBy(t, text, "marketing", "sales") }
@@ -35,6 +38,16 @@ func KeyedBy(t testing.TB, text []byte, marketing, sales string) []byte {
 		t.Fatalf("%d lines begin with parties:, want one", n)
 	}
 	return parties.ReplaceAll(text, fmt.Appendf(nil, "parties: {marketing: {name: M, key: %q}, sales: {name: S, key: %q}}", Public(marketing), Public(sales)))
+}
+
+// Following is a text that names the version that it comes after.
+func Following(t testing.TB, text, before []byte) []byte {
+	t.Helper()
+	a, faults := agreement.Parse("agreement.yaml", before)
+	if len(faults) > 0 {
+		t.Fatal(faults[0])
+	}
+	return append(fmt.Appendf(nil, "follows: %q\n", a.Hash), follows.ReplaceAll(text, nil)...)
 }
 
 // Seal is the file of signatures of "marketing" and "sales" on a text.

@@ -174,7 +174,7 @@ func (a *App) openTokens() error {
 		if err != nil {
 			return err
 		}
-		if err := identity.WriteFile(a.adminToken(), []byte(token+"\n")); err != nil {
+		if err := identity.WriteFile(a.adminToken(), []byte(token+"\n"), 0o600); err != nil {
 			return err
 		}
 		if err := a.tokens.Save(a.cfg.Tokens); err != nil {

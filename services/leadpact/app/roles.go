@@ -123,7 +123,7 @@ func (a *App) openHandoff(ctx context.Context, s store.Handoff) error {
 // startRoster takes the roster's file in, unless another has taken its place since it did last: a process that starts again must not
 // undo what was changed meanwhile.
 func (a *App) startRoster(ctx context.Context, s store.Handoff, svc *handoff.Service) error {
-	text, err := os.ReadFile(a.cfg.Roster)
+	text, err := ReadFile(a.cfg.Roster)
 	if err != nil {
 		return err
 	}
@@ -158,12 +158,12 @@ func (a *App) openCompliance(s store.Compliance) error {
 	a.workers = append(a.workers, runner{"ledger", svc.Run})
 	if a.cfg.Agreement != "" {
 		a.activate = func(ctx context.Context) error {
-			_, joined, faults, err := agreement.Load(a.cfg.Agreement, os.ReadFile)
+			_, joined, faults, err := LoadAgreement(a.cfg.Agreement)
 			if err != nil {
 				return fmt.Errorf("read the agreement: %w", err)
 			}
 			if len(faults) > 0 {
-				return &compliance.FaultsError{Faults: faults}
+				return agreement.Faults(faults)
 			}
 			signatures, err := os.ReadFile(a.cfg.Agreement + agreement.SealSuffix)
 			if err != nil && !errors.Is(err, os.ErrNotExist) {
@@ -209,7 +209,7 @@ func (a *App) leadKey() ([]byte, error) {
 	key, err := os.ReadFile(path)
 	if errors.Is(err, os.ErrNotExist) {
 		key = []byte(rand.Text() + rand.Text())
-		return key, identity.WriteFile(path, key)
+		return key, identity.WriteFile(path, key, 0o600)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("read the key of lead ids: %w", err)

@@ -75,7 +75,7 @@ func (c *crowd) since(t time.Time) (n int) {
 func TestSecondVersionUnderLoad(t *testing.T) {
 	t.Parallel()
 	first := sealtest.Keyed(t, bytes.Replace(apptest.Agreement, []byte("within: 1s"), []byte("within: 1h"), 1))
-	second := []byte(strings.NewReplacer("version: test-1", "version: test-2", "within: 1h,", "within: 2h,").Replace(string(first)))
+	second := sealtest.Following(t, []byte(strings.NewReplacer("version: test-1", "version: test-2", "within: 1h,", "within: 2h,").Replace(string(first))), first)
 	within := map[string]time.Duration{hashOf(t, first): time.Hour, hashOf(t, second): 2 * time.Hour}
 	cfg := apptest.Config(t, t.TempDir())
 	for name, text := range map[string][]byte{

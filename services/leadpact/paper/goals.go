@@ -27,7 +27,7 @@ func (s *setter) goals(section agreement.Section) []goal {
 	var out []goal
 	for i, c := range section.Clauses {
 		g, speech := s.a.Goals[i], newSpeech(c)
-		speech.take(none, "comes on to", "teams") // the table says both
+		speech.take(bare, "comes on to", "teams") // the table says both
 		x := goal{entry: entry{Name: c.Subject, Pending: c.Pending, Says: speech.rest()}}
 		needs := g.Funnel(s.a.Stages[0].Name)
 		share := goalRow{Name: "of the stage before", Cells: []string{""}}

@@ -2,8 +2,8 @@ package paper
 
 import (
 	"cmp"
-	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -101,12 +101,14 @@ func (s *setter) people() []part {
 		for _, name := range sortedKeys(of) {
 			who = append(who, phrase{Label: name, Text: strings.Join(of[name], ", ")})
 		}
-		p.Entries = append(p.Entries, entry{Name: t.Name, Cells: []cell{{Phrases: plain(t.Manager)}, {plain(fmt.Sprint(count)), true}, {Phrases: who}}})
+		p.Entries = append(p.Entries, entry{Name: t.Name, Cells: []cell{{Phrases: plain(t.Manager)}, {Phrases: plain(strconv.Itoa(count)), Right: true}, {Phrases: who}}})
 	}
+	p.Entries = fit(p.Heads, p.Entries)
 	if len(s.roster.Calendars) == 0 {
 		return []part{p}
 	}
 	own := part{Title: "Hours of their own"}
 	own.Heads, own.Entries = calendars(s.roster.Calendars)
+	own.Entries = fit(own.Heads, own.Entries)
 	return []part{p, own}
 }

@@ -20,7 +20,6 @@ func Invitations(a *agreement.Agreement) ([]byte, error) {
 	f.line("VERSION", "2.0")
 	f.line("PRODID", "-//leadpact//agreement//EN")
 	f.line("CALSCALE", "GREGORIAN")
-	f.line("METHOD", "PUBLISH")
 	f.line("X-WR-CALNAME", escape(a.Title))
 	first := map[string]int{} // year of the first meeting, by zone
 	for _, m := range a.Meetings {

@@ -58,9 +58,9 @@ type column struct {
 type labels int
 
 const (
-	notFirst labels = iota // the head says it of the first
-	all
-	none
+	headed labels = iota // all but the first, for the head says it of that one
+	full
+	bare
 )
 
 // Sections that are set in a way of their own.
@@ -79,10 +79,10 @@ func plans() []plan {
 	over := []column{
 		{head: "What is counted", facts: []string{"measure", ""}},
 		{head: "Target", wide: 25, facts: []string{"target", "each"}},
-		{head: "Judged", wide: 16, facts: []string{"from", "not below", "days of"}, say: all},
-		{head: "If missed", wide: 14, facts: []string{"remedies", "only tracked"}, say: none},
+		{head: "Judged", wide: 16, facts: []string{"from", "not below", "days of"}, say: full},
+		{head: "If missed", wide: 14, facts: []string{"remedies", "only tracked"}, say: bare},
 	}
-	within := column{head: perGrade, wide: 9, facts: []string{"within"}, right: true}
+	within := column{head: perGrade, wide: 10, facts: []string{"within"}, right: true}
 	when := column{head: "Hours", wide: 10, facts: []string{"hours"}}
 	return []plan{
 		{settings: []setting{{title: "What the words mean", code: []string{"true when"}}}},
@@ -95,12 +95,12 @@ func plans() []plan {
 			{title: "The funnel", first: "Stage", wide: 16, code: []string{"when"}, columns: []column{
 				{head: "Entered when", facts: []string{"when"}},
 				{head: "Answered for by", wide: 17, facts: []string{"answered for by"}},
-				{head: "And then", wide: 24, facts: []string{"followed by", "ends the way", "takes back"}, say: all},
+				{head: "And then", wide: 24, facts: []string{"followed by", "ends the way", "takes back"}, say: full},
 			}},
 			{title: "How leads are scored", first: "Rule", wide: 16, code: []string{"while", "for each touch with"}, columns: []column{
 				{head: "Points", wide: 10, facts: []string{""}, right: true},
 				{head: "For", facts: []string{"while", "for each touch with"}},
-				{head: "Bounds", wide: 26, facts: []string{"halved every", "at most", "within group"}, say: all},
+				{head: "Bounds", wide: 26, facts: []string{"halved every", "at most", "within group"}, say: full},
 			}},
 			{title: "Grades", code: []string{""}, flow: true},
 		}},
@@ -116,7 +116,7 @@ func plans() []plan {
 				within, when,
 				{head: "Kept by", facts: []string{"kept by", "how often", "channels", "kept at once by", "not sooner after another than", "not later after another than", ""}},
 				{head: "Warned at", wide: 11, facts: []string{"warnings at"}},
-				{head: "If missed", wide: 14, facts: []string{"on a breach", "remedies"}, say: none},
+				{head: "If missed", wide: 14, facts: []string{"on a breach", "remedies"}, say: bare},
 			}},
 			{title: "What is written down", first: "Record", wide: 15, silent: []string{"grades"}, columns: []column{
 				within, when,
@@ -134,7 +134,7 @@ func plans() []plan {
 		{settings: []setting{{title: "What marketing gives sales to work with"}}},
 		{settings: []setting{{title: aboutGoals}}},
 		{settings: []setting{{title: "When both sides meet", first: "Meeting", wide: 12, columns: []column{
-			{head: "When", wide: 31, facts: []string{"every", "first on", "at", "zone", "for"}, say: all},
+			{head: "When", wide: 31, facts: []string{"every", "first on", "at", "zone", "for"}, say: full},
 			{head: "With", wide: 18, facts: []string{"with"}},
 			{head: "About", facts: []string{"about"}},
 			{head: "Figures", wide: 19, facts: []string{"figures"}},

@@ -78,7 +78,7 @@ func TestSame(t *testing.T) {
 	t.Parallel()
 	a := load(t, reference)
 	first := draw(t, a, Sheet{Size: Letter})
-	for range 20 {
+	for range 8 {
 		if draw(t, load(t, reference), Sheet{Size: Letter}) != first {
 			t.Fatal("two drawings of one agreement differ")
 		}
@@ -233,7 +233,7 @@ func TestUnplanned(t *testing.T) {
 	s.contract = append(s.contract, agreement.Section{Title: "Something new", Pending: true, Clauses: []agreement.Clause{{Subject: "it", Facts: []agreement.Fact{{What: "holds", Words: "well"}}}}})
 	all := s.chapters()
 	got := all[len(all)-2]
-	if got.Title != "Something new" || !got.Pending || got.Parts[0].Entries[0].Name != "it" || got.Parts[0].Entries[0].Says[0] != (phrase{Label: "holds", Text: "well"}) {
+	if got.Title != "Something new" || !got.Pending || got.Parts[0].Entries[0].Name != "it" || got.Parts[0].Entries[0].Says[0] != (phrase{Label: "holds", Text: "well", Whole: true}) {
 		t.Errorf("before the last stands %+v", got)
 	}
 }
@@ -250,31 +250,38 @@ func texting() *rapid.Generator[string] {
 	), 1, 3), func(of []string) string { return strings.Join(of, "") })
 }
 
-// retext writes other texts over all that people type freely: what the reader of the file holds to a few words keeps its type's own name or
-// stands in keep.
-func retext(v reflect.Value, to func(string) string) {
-	keep := []string{"Kind", "Period", "Every", "Per", "By", "Hash", "Zone", "Do"}
+// slot is a text of an agreement that somebody typed.
+type slot struct {
+	at  reflect.Value
+	was string
+}
+
+// slots are all that people type freely. What the reader of the file holds to a few words has a type of its own or a name in keep.
+func slots(v reflect.Value) []slot {
+	keep := []string{"Kind", "Period", "Every", "Per", "By", "Hash", "Zone", "Do", "Summary"}
+	var out []slot
 	switch v.Kind() {
 	case reflect.Pointer:
 		if !v.IsNil() && v.Type() != reflect.TypeFor[*agreement.Condition]() {
-			retext(v.Elem(), to)
+			out = slots(v.Elem())
 		}
 	case reflect.Struct:
 		for i := range v.NumField() {
 			if f := v.Type().Field(i); f.IsExported() && !slices.Contains(keep, f.Name) {
-				retext(v.Field(i), to)
+				out = append(out, slots(v.Field(i))...)
 			}
 		}
 	case reflect.Slice:
 		for i := range v.Len() {
-			retext(v.Index(i), to)
+			out = append(out, slots(v.Index(i))...)
 		}
 	case reflect.String:
 		if v.Type() == reflect.TypeFor[string]() && v.Len() > 0 {
-			v.SetString(to(v.String()))
+			out = append(out, slot{v, v.String()})
 		}
 	default: // numbers and flags are not typed freely
 	}
+	return out
 }
 
 // calm is a harmless text that is as long as another one, cut at the same places, and unlike those of other numbers.
@@ -319,27 +326,18 @@ func skeletonOf(t interface{ Fatalf(string, ...any) }, page string) []string {
 // TestAnyText: whatever people type, the page has the same elements with the same attributes as for harmless words, and its drawing is XML.
 func TestAnyText(t *testing.T) {
 	t.Parallel()
+	hard, plain := load(t, reference), load(t, reference)
+	typing, still := slots(reflect.ValueOf(hard)), slots(reflect.ValueOf(plain))
 	rapid.Check(t, func(t *rapid.T) {
-		read := func() *agreement.Agreement {
-			a, _, faults, err := agreement.Load(reference, os.ReadFile)
-			if err != nil || len(faults) > 0 {
-				t.Fatalf("%v %v", err, faults)
-			}
-			return a
-		}
-		texts := map[string]string{}    // typed, by what stood there
-		harmless := map[string]string{} // as many different ones
-		typed := map[string]bool{}
-		hard, plain := read(), read()
-		retext(reflect.ValueOf(hard).Elem(), func(s string) string {
-			if texts[s] == "" {
+		texts, quietly, typed := map[string]string{}, map[string]string{}, map[string]bool{} // by what stood there; what was typed
+		for i, slot := range typing {
+			if texts[slot.was] == "" {
 				text := texting().Filter(func(s string) bool { return strings.Trim(s, ",; ") != "" && !typed[s] }).Draw(t, "text")
-				texts[s], typed[text] = text, true
-				harmless[s] = calm(text, len(texts))
+				texts[slot.was], quietly[slot.was], typed[text] = text, calm(text, len(texts)), true
 			}
-			return texts[s]
-		})
-		retext(reflect.ValueOf(plain).Elem(), func(s string) string { return harmless[s] })
+			slot.at.SetString(texts[slot.was])
+			still[i].at.SetString(quietly[slot.was])
+		}
 		hard.Summary, plain.Summary = texting().Draw(t, "summary")+"x", "x"
 		page, err := HTML(hard, Sheet{Size: A4})
 		if err != nil {
@@ -445,7 +443,7 @@ func TestSeal(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	text = sealtest.Keyed(t, text)
+	text = sealtest.Following(t, sealtest.Keyed(t, text), text)
 	a, faults := agreement.Parse("agreement.yaml", text)
 	if len(faults) > 0 {
 		t.Fatal(faults[0])
@@ -455,6 +453,9 @@ func TestSeal(t *testing.T) {
 		t.Fatal(faults[0])
 	}
 	before, _ := texts(t, draw(t, a, Sheet{Size: A4}))
+	if !strings.Contains(before, "It comes after the version "+a.Follows) {
+		t.Error("the paper does not say which version it follows")
+	}
 	after, _ := texts(t, draw(t, a, Sheet{Size: A4, Seal: seal}))
 	for _, side := range agreement.Sides() {
 		g, _ := seal.Of(side)

@@ -105,6 +105,7 @@ func (s *setter) part(x setting, section agreement.Section) part {
 			p.Entries = append(p.Entries, s.entry(x, c))
 		}
 	}
+	p.Entries = fit(p.Heads, p.Entries)
 	return p
 }
 
@@ -146,25 +147,27 @@ func (s *setter) entry(x setting, c agreement.Clause) entry {
 	silent := x.silent
 	for _, col := range x.columns {
 		if col.head != perGrade {
-			e.Cells = append(e.Cells, cell{speech.take(col.say, col.facts...), col.right})
+			e.Cells = append(e.Cells, cell{Phrases: speech.take(col.say, col.facts...), Right: col.right})
 			continue
 		}
-		within := speech.take(none, col.facts...)
+		within := speech.take(bare, col.facts...)
 		if heads := s.grades(); len(heads) == len(s.a.Grades) {
 			e.Name = c.Key // the columns say for whom
 			for _, g := range s.a.Grades {
 				x := cell{Right: col.right}
 				if s.holds(c.Key, g.Name) {
-					x.Phrases = within
+					x.Phrases = slices.Clone(within)
 				}
 				e.Cells = append(e.Cells, x)
 			}
 			continue
 		}
-		silent = nil
-		e.Cells = append(e.Cells, cell{within, col.right})
+		if len(s.a.Grades) > 0 {
+			silent = nil
+		}
+		e.Cells = append(e.Cells, cell{Phrases: within, Right: col.right})
 	}
-	speech.take(none, silent...)
+	speech.take(bare, silent...)
 	e.Says = speech.rest()
 	return e
 }

@@ -14,6 +14,7 @@ type view struct {
 	Size           Size
 	Title, Version string
 	Hash, Short    string
+	Follows        string // the hash of the version before; empty for none
 	Summary        []string
 	Parties        []party
 	Funnel         *funnel
@@ -35,15 +36,8 @@ type party struct {
 // glance is what one side owes the other, at one glance.
 type glance struct {
 	Side, Other agreement.Side
-	Rows        []glanceRow
-}
-
-// glanceRow is one promise: who is held to it by when, and what follows.
-type glanceRow struct {
-	Name                          string
-	Pending                       bool
-	Counted, Target, When, Missed []phrase
-	Ladder                        string // where on the page it stands
+	Heads       []head
+	Entries     []entry
 }
 
 // shortHash is how much of the hash tells two versions apart at a glance.
@@ -53,11 +47,11 @@ func newView(a *agreement.Agreement, sheet Sheet) view {
 	s := newSetter(a, sheet.Roster)
 	v := view{
 		Look: template.CSS(look), //nolint:gosec // our own file
-		Size: sheet.Size, Title: a.Title, Version: a.Version, Hash: a.Hash, Short: a.Hash[:min(shortHash, len(a.Hash))],
+		Size: sheet.Size, Title: a.Title, Version: a.Version, Hash: a.Hash, Short: a.Hash[:min(shortHash, len(a.Hash))], Follows: a.Follows,
 		Summary: paragraphs(a.Summary), Parties: parties(a, sheet.Seal), Funnel: newFunnel(a), Chapters: s.chapters(), Annex: s.parts(annex()),
 	}
 	for _, side := range agreement.Sides() {
-		if g := s.glance(side); len(g.Rows) > 0 {
+		if g := s.glance(side); len(g.Entries) > 0 {
 			v.Glances = append(v.Glances, g)
 		}
 	}
@@ -96,47 +90,45 @@ func paragraphs(text string) []string {
 
 // glance gathers what a side owes: for each lead first, then over time.
 func (s *setter) glance(side agreement.Side) glance {
-	g := glance{Side: side, Other: agreement.Sales}
+	g := glance{Side: side, Other: agreement.Sales, Heads: []head{{Text: "Promise", Wide: 20}, {Text: "In words"}, {Text: "Target", Wide: 23}, {Text: "Hours", Wide: 9}, {Text: "If missed", Wide: 13}}}
 	if side == agreement.Sales {
 		g.Other = agreement.Marketing
 		for _, c := range s.section("What sales promises").Clauses {
 			x := newSpeech(c)
-			g.add(c, false, s.ladders, glanceRow{
-				Counted: x.take(none, "kept by", "how often"), Target: labelled("within", x.take(none, "within")), When: x.take(none, "hours"),
-				Missed: x.take(none, "on a breach", "remedies"),
-			})
+			g.Entries = append(g.Entries, s.glanceEntry(c, false, x.take(bare, "kept by", "how often"), labelled("within", x.take(bare, "within")),
+				x.take(bare, "hours"), x.take(bare, "on a breach", "remedies")))
 		}
 	}
 	records := s.section("What is written down")
 	for i, c := range records.Clauses {
-		if s.a.Records[i].Party != side {
-			continue
+		if s.a.Records[i].Party == side {
+			x := newSpeech(c)
+			g.Entries = append(g.Entries, s.glanceEntry(c, records.Pending, append(labelled("writes down", x.take(bare, "fields")), x.take(full, "before")...),
+				labelled("within", x.take(bare, "within")), x.take(bare, "hours"), x.take(bare, "remedies")))
 		}
-		x := newSpeech(c)
-		g.add(c, records.Pending, s.ladders, glanceRow{
-			Counted: append(labelled("writes down", x.take(none, "fields")), x.take(all, "before")...), Target: labelled("within", x.take(none, "within")),
-			When: x.take(none, "hours"), Missed: x.take(none, "remedies"),
-		})
 	}
 	over := s.section("What " + string(side) + " owes over time")
 	for _, c := range over.Clauses {
 		x := newSpeech(c)
-		g.add(c, over.Pending, s.ladders, glanceRow{
-			Counted: x.take(none, "measure"), Target: each(x.take(none, "target"), x.take(none, "each")), When: x.take(none, "days of"),
-			Missed: x.take(none, "remedies", "only tracked"),
-		})
+		g.Entries = append(g.Entries, s.glanceEntry(c, over.Pending, x.take(bare, "measure"), each(x.take(bare, "target"), x.take(bare, "each")),
+			x.take(bare, "days of"), x.take(bare, "remedies", "only tracked")))
 	}
+	g.Entries = fit(g.Heads, g.Entries)
 	return g
 }
 
-func (g *glance) add(c agreement.Clause, pending bool, ladders map[string]string, r glanceRow) {
-	r.Name, r.Pending = c.Subject, pending || c.Pending
-	for _, p := range r.Missed {
-		if at, ok := ladders[p.Text]; ok {
-			r.Ladder = at
+func (s *setter) glanceEntry(c agreement.Clause, pending bool, counted, target, when, missed []phrase) entry {
+	return entry{Name: c.Subject, Pending: pending || c.Pending, Cells: []cell{{Phrases: counted}, {Phrases: target}, {Phrases: when}, {Phrases: missed, Link: s.ladder(c)}}}
+}
+
+// ladder is where on the page the remedies of a promise stand; empty when it names none.
+func (s *setter) ladder(c agreement.Clause) string {
+	for _, f := range c.Facts {
+		if f.What == "remedies" {
+			return s.ladders[strings.TrimSuffix(f.Words, waiting)]
 		}
 	}
-	g.Rows = append(g.Rows, r)
+	return ""
 }
 
 // each says how often a target is to be reached: "at least 100 each month".

@@ -17,32 +17,52 @@ type phrase struct {
 	Code        bool // a condition
 	Pending     bool
 	Line        bool // begins one
-}
-
-// longest is how many characters a phrase has at most that no line's end cuts.
-const longest = 24
-
-// Short says that the phrase stays on one line.
-func (p phrase) Short() bool {
-	return utf8.RuneCountInString(p.Label)+utf8.RuneCountInString(p.Text) < longest
+	Whole       bool // no line's end cuts it
 }
 
 // cell is a place in a table.
 type cell struct {
 	Phrases []phrase
-	Right   bool // figures
+	Right   bool   // figures
+	Link    string // where on the page more of it stands
 }
 
 // entry is a clause as it is set: a row of a table, or a line.
 type entry struct {
 	ID, Name string
 	Pending  bool
+	Whole    bool // no line's end cuts the name
 	Says     []phrase
 	Cells    []cell // of a table
 }
 
-// Short says that the name stays on one line.
-func (e entry) Short() bool { return utf8.RuneCountInString(e.Name) < longest }
+// longest is how many characters a phrase has at most that no line's end cuts, where it has the room of a line.
+const longest = 24
+
+// fit keeps together what has the room to be: a name, or "30 minutes", that a line's end cuts reads badly, and one that runs into the next
+// column worse.
+func fit(heads []head, entries []entry) []entry {
+	room := func(column int) int {
+		if column >= len(heads) || heads[column].Wide == 0 {
+			return longest
+		}
+		return heads[column].Wide * 11 / 10 // so many characters have that share of a line
+	}
+	keep := func(of []phrase, room int) {
+		for i, p := range of {
+			of[i].Whole = utf8.RuneCountInString(p.Label)+utf8.RuneCountInString(p.Text) <= room
+		}
+	}
+	for i := range entries {
+		e := &entries[i]
+		e.Whole = utf8.RuneCountInString(e.Name) <= room(0)
+		keep(e.Says, room(0))
+		for k, c := range e.Cells {
+			keep(c.Phrases, room(k+1))
+		}
+	}
+	return entries
+}
 
 // plain is a phrase of words alone.
 func plain(text string) []phrase {
@@ -76,7 +96,7 @@ func (s *speech) take(say labels, names ...string) []phrase {
 			continue
 		}
 		p := s.phrase(f)
-		if say == none || say == notFirst && i == 0 {
+		if say == bare || say == headed && i == 0 {
 			p.Label = ""
 		}
 		out = append(out, p)
