@@ -33,8 +33,9 @@ const elsewhere = "\x00"
 
 // naming puts the lines where Message and Hint have elsewhere, and keeps them: among several files they are said otherwise.
 func (f Fault) naming(lines ...int) Fault {
-	f.raw, f.lines = [2]string{f.Message, f.Hint}, lines
-	return f.said(func(line int) string { return fmt.Sprintf("line %d", line) })
+	out := f
+	out.raw, out.lines = [2]string{f.Message, f.Hint}, lines
+	return out.said(func(line int) string { return fmt.Sprintf("line %d", line) })
 }
 
 // said is the fault with where for each of its lines.
