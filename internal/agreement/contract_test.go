@@ -144,9 +144,12 @@ func TestProseUsesTerms(t *testing.T) {
 		{"waived", "handoff:\n", "handoff:\n  needs: {waiver: not waived}\n"},
 		{"dear", "{clause: first,", "{clause: dear,"},
 	} {
-		defined := "terms:\n  " + c.term + ": It says this.\n"
-		fully(t, "terms:\n", defined, c.old, c.new)
-		faultyIn(t, wholly, "terms:\n", strings.Replace(defined, c.term, mark+c.term, 1), "is defined and not used")
+		t.Run(c.new, func(t *testing.T) {
+			t.Parallel()
+			defined := "terms:\n  " + c.term + ": It says this.\n"
+			faultyIn(t, wholly, "terms:\n", strings.Replace(defined, c.term, mark+c.term, 1), "is defined and not used")
+			fully(t, "terms:\n", defined, c.old, c.new)
+		})
 	}
 }
 
