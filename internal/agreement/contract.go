@@ -248,3 +248,11 @@ func (a *Agreement) sayRejections() Section {
 	}
 	return s
 }
+
+// teamsOf are the teams whose work a clause of that side is.
+func (a *Agreement) teamsOf(side Side) []string {
+	if side == Sales {
+		return a.everyone()
+	}
+	return nil
+}

@@ -217,3 +217,18 @@ func dated(of map[calendar.Date][]calendar.Span, none string) string {
 	slices.Sort(all)
 	return strings.Join(all, ", ")
 }
+
+// said is a day in words; nothing when there is none.
+func said(day calendar.Date) string {
+	if day == (calendar.Date{}) {
+		return ""
+	}
+	return day.String()
+}
+
+func hoursName(calendar string) string {
+	if calendar == RepHours {
+		return "of the rep"
+	}
+	return calendar
+}
