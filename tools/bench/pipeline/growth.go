@@ -16,12 +16,9 @@ type size struct {
 	stored int
 }
 
-// turns at every size: with eight the median's interval leaves out the extremes, with five one outlier would be its end.
-const turns = 8
-
 // growth measures how throughput holds while one thing grows: every size has stores of its own, and they are measured in turns.
 func growth(ctx context.Context, e *row.Env, engine, what string, sizes []size) (row.Line, error) {
-	rounds, count := row.Of(e, turns, 1), row.Of(e, 3_750, 1_500)
+	rounds, count := row.Of(e, 5, 1), row.Of(e, 6_000, 1_500)
 	rigs := make([]*rig, len(sizes))
 	defer func() {
 		for _, r := range rigs {
@@ -97,7 +94,7 @@ func growthOfRules(ctx context.Context, e *row.Env) ([]row.Line, error) {
 }
 
 func both(ctx context.Context, e *row.Env, what string, sizes []size) ([]row.Line, error) {
-	e.Plan(2 * len(sizes) * (1 + row.Of(e, turns, 1)))
+	e.Plan(2 * len(sizes) * (1 + row.Of(e, 5, 1)))
 	var lines []row.Line
 	for _, engine := range []string{Postgres, SQLite} {
 		line, err := growth(ctx, e, engine, what, sizes)
