@@ -8,6 +8,7 @@ import (
 	"sync"
 
 	"github.com/leadpact/leadpact/internal/event"
+	"github.com/leadpact/leadpact/internal/hook"
 )
 
 // Bounds of one message. The queue is bounded too, so that a slow log makes senders wait and then try again later, not us grow.
@@ -39,6 +40,8 @@ type parcel struct {
 	// given is closed when the request has given up: its sender was told to try again.
 	given <-chan struct{}
 	done  chan error
+	// place is one of its source's places in the queue; it is given back when the parcel leaves the queue.
+	place <-chan struct{}
 }
 
 // over says whether nobody waits for p any longer.
@@ -64,22 +67,32 @@ func newCommitter(partition int, bus Publisher) *committer {
 	return &committer{partition: partition, bus: bus, queue: make(chan *parcel, maxQueued), stopped: make(chan struct{})}
 }
 
-// submit waits until events are durable, refused by the log, or ctx ends. An error leaves open whether they were stored.
-func (c *committer) submit(ctx context.Context, events []taken) error {
-	p := &parcel{count: len(events), given: ctx.Done(), done: make(chan error, 1)}
+// submit waits until events are durable, refused by the log, or ctx ends. places are those that their source may take in the queue;
+// when ctx ends before there is one, the error is errNoisy, and nothing was stored. Any other error leaves open whether they were.
+func (c *committer) submit(ctx context.Context, places chan struct{}, events []hook.Event) error {
+	p := &parcel{count: len(events), given: ctx.Done(), done: make(chan error, 1), place: places}
 	size := 0
 	for _, e := range events {
-		size += len(e.wire) + 8 // with its frame
+		size += len(e.Wire) + 8 // with its frame
 	}
 	p.frames = make([]byte, 0, size)
 	for _, e := range events {
-		p.frames = event.AppendFrame(p.frames, e.wire)
+		p.frames = event.AppendFrame(p.frames, e.Wire)
+	}
+	select {
+	case places <- struct{}{}:
+	case <-c.stopped:
+		return errStopped
+	case <-ctx.Done():
+		return errNoisy
 	}
 	select {
 	case c.queue <- p:
 	case <-c.stopped:
+		<-places
 		return errStopped
 	case <-ctx.Done():
+		<-places
 		return fmt.Errorf("wait for a place in the queue: %w", ctx.Err())
 	}
 	select {
@@ -111,6 +124,7 @@ func (c *committer) run(ctx context.Context) {
 		if first == nil {
 			select {
 			case first = <-c.queue:
+				<-first.place
 			case <-ctx.Done():
 				return
 			}
@@ -144,6 +158,7 @@ func (c *committer) gather(first *parcel) (group []*parcel, held *parcel) {
 	for {
 		select {
 		case p := <-c.queue:
+			<-p.place
 			if p.over() {
 				continue
 			}

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/netip"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -19,6 +20,7 @@ import (
 
 	"github.com/leadpact/leadpact/internal/agreement"
 	"github.com/leadpact/leadpact/internal/event"
+	"github.com/leadpact/leadpact/internal/hook"
 )
 
 // Agreements knows the versions of the agreement.
@@ -27,7 +29,7 @@ type Agreements interface {
 	At(t time.Time) (*agreement.Agreement, bool)
 }
 
-// Config is what the door needs. All but Patience, MaxBody and MaxHeld must be set.
+// Config is what the door needs. What has no default must be set.
 type Config struct {
 	Agreements Agreements
 	Bus        Publisher
@@ -43,6 +45,10 @@ type Config struct {
 	MaxBody int64
 	// MaxHeld bounds in bytes all bodies in hand together; 0 means 64 MiB.
 	MaxHeld int64
+	// PublicURL is what stands before /v1/hooks in the address that senders are given; some signatures cover it. Without it a request's
+	// own scheme and host count, as TrustedProxies tell them when it comes through one.
+	PublicURL      string
+	TrustedProxies []netip.Prefix
 }
 
 // looking bounds one look at the log. It is longer than a request waits: a log that is slow to describe itself may still be quick
@@ -56,6 +62,7 @@ type Service struct {
 	metrics    *metrics
 	doors      doors
 	bodies     bodies
+	addresses  addresses
 	// closed holds why nothing is accepted; nil when it is.
 	closed atomic.Pointer[string]
 }
@@ -74,8 +81,13 @@ func New(cfg Config) (*Service, error) {
 	if cfg.MaxHeld == 0 {
 		cfg.MaxHeld = 64 << 20
 	}
-	s := &Service{cfg: cfg, metrics: newMetrics(cfg.Registerer)}
+	where, err := newAddresses(cfg.PublicURL, cfg.TrustedProxies)
+	if err != nil {
+		return nil, err
+	}
+	s := &Service{cfg: cfg, metrics: newMetrics(cfg.Registerer), addresses: where}
 	s.doors.secret, s.doors.logger = cfg.Secret, cfg.Logger
+	s.doors.partitions, s.doors.bounds = cfg.Bus.Partitions(), map[string]*bounds{}
 	s.bodies.largest, s.bodies.most = cfg.MaxBody, cfg.MaxHeld
 	for p := range cfg.Bus.Partitions() {
 		s.committers = append(s.committers, newCommitter(p, cfg.Bus))
@@ -146,28 +158,28 @@ func (s *Service) Ready(context.Context) error {
 	return nil
 }
 
-// commit makes events durable, each partition's in the order given. An error leaves open which of them were stored.
-func (s *Service) commit(ctx context.Context, events []taken) error {
-	first := event.Partition(events[0].key, len(s.committers))
-	parts := map[int][]taken(nil)
+// commit makes events of one source durable, each partition's in the order given. An error leaves open which of them were stored.
+func (s *Service) commit(ctx context.Context, of *share, events []hook.Event) error {
+	first := event.Partition(events[0].Key, len(s.committers))
+	parts := map[int][]hook.Event(nil)
 	for i, e := range events {
-		p := event.Partition(e.key, len(s.committers))
+		p := event.Partition(e.Key, len(s.committers))
 		if parts == nil && p != first { // most requests are of one partition
-			parts = map[int][]taken{first: slices.Clip(events[:i])}
+			parts = map[int][]hook.Event{first: slices.Clip(events[:i])}
 		}
 		if parts != nil {
 			parts[p] = append(parts[p], e)
 		}
 	}
 	if parts == nil {
-		if err := s.committers[first].submit(ctx, events); err != nil {
+		if err := s.committers[first].submit(ctx, of.places[first], events); err != nil {
 			return fmt.Errorf("commit %d events: %w", len(events), err)
 		}
 		return nil
 	}
 	var side errgroup.Group
 	for p, part := range parts {
-		side.Go(func() error { return s.committers[p].submit(ctx, part) })
+		side.Go(func() error { return s.committers[p].submit(ctx, of.places[p], part) })
 	}
 	if err := side.Wait(); err != nil {
 		return fmt.Errorf("commit %d events: %w", len(events), err)
