@@ -19,6 +19,7 @@ import (
 
 	"github.com/leadpact/leadpact/internal/agreement"
 	"github.com/leadpact/leadpact/internal/event"
+	"github.com/leadpact/leadpact/internal/hook"
 )
 
 // Agreements knows the versions of the agreement.
@@ -147,13 +148,13 @@ func (s *Service) Ready(context.Context) error {
 }
 
 // commit makes events durable, each partition's in the order given. An error leaves open which of them were stored.
-func (s *Service) commit(ctx context.Context, events []taken) error {
-	first := event.Partition(events[0].key, len(s.committers))
-	parts := map[int][]taken(nil)
+func (s *Service) commit(ctx context.Context, events []hook.Event) error {
+	first := event.Partition(events[0].Key, len(s.committers))
+	parts := map[int][]hook.Event(nil)
 	for i, e := range events {
-		p := event.Partition(e.key, len(s.committers))
+		p := event.Partition(e.Key, len(s.committers))
 		if parts == nil && p != first { // most requests are of one partition
-			parts = map[int][]taken{first: slices.Clip(events[:i])}
+			parts = map[int][]hook.Event{first: slices.Clip(events[:i])}
 		}
 		if parts != nil {
 			parts[p] = append(parts[p], e)
