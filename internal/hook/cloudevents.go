@@ -217,15 +217,3 @@ func mediaType(kind string) string {
 	}
 	return t
 }
-
-func isJSON(media string) bool {
-	return media == "application/json" || media == "text/json" || strings.HasSuffix(media, "+json")
-}
-
-func isXML(media string) bool {
-	return media == "text/xml" || media == "application/xml" || strings.HasSuffix(media, "+xml")
-}
-
-func isForm(media string) bool {
-	return media == "application/x-www-form-urlencoded" || media == "multipart/form-data"
-}

@@ -21,7 +21,7 @@ func newAddresses(public string, proxies []netip.Prefix) (addresses, error) {
 	}
 	u, err := url.Parse(public)
 	if err != nil || (u.Scheme != "https" && u.Scheme != "http") || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" || u.ForceQuery {
-		return addresses{}, errors.New("the public address is https://HOST or https://HOST/PATH, without ? and #: what stands before /v1/hooks in the address that senders are given")
+		return addresses{}, errors.New("--public-url: write https://HOST or https://HOST/PATH, what stands before /v1/hooks in the address that senders are given")
 	}
 	return addresses{public: strings.TrimRight(public, "/"), proxies: proxies}, nil
 }

@@ -110,13 +110,32 @@ func (s *Service) read(ctx context.Context, d *door, r *hook.Request, now time.T
 			Detail: in.Refused[0].Detail, Events: in.Refused,
 		}
 	}
-	if len(in.Events) > 0 {
-		if problem := s.accept(ctx, d, in.Events); problem != nil {
-			return a, problem
-		}
+	a = answerTo(d.source.Answer, in)
+	switch {
+	case len(in.Events) == 0: // everything was skipped
+	case d.source.Answer.Standing && len(in.Events) == 1:
+		problem = s.tell(ctx, d, in.Events[0], &a)
+	default:
+		problem = s.accept(ctx, d, in.Events)
 	}
-	s.metrics.leave(source, "skipped", in.Skipped)
-	return answerTo(d.source.Answer, in), nil
+	if problem == nil {
+		s.metrics.leave(source, "skipped", in.Skipped)
+	}
+	return a, problem
+}
+
+// tell makes one event durable, and waits for how its lead stands then, which the sender writes back onto it. When that cannot be
+// known in time, a says that the event was taken.
+func (s *Service) tell(ctx context.Context, d *door, e hook.Event, a *answer) *Problem {
+	ask, forget := s.standings.expect(d.source.Name, e.Event.GetId(), e.Key)
+	defer forget()
+	if problem := s.accept(ctx, d, []hook.Event{e}); problem != nil {
+		return problem
+	}
+	if st, ok := ask(ctx); ok {
+		a.body = st.json()
+	}
+	return nil
 }
 
 // accept waits for the log. A sender that hangs up meanwhile does not cut it short: he comes again, and were his events dropped each

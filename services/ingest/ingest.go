@@ -21,6 +21,7 @@ import (
 	"github.com/leadpact/leadpact/internal/agreement"
 	"github.com/leadpact/leadpact/internal/event"
 	"github.com/leadpact/leadpact/internal/hook"
+	eventv1 "github.com/leadpact/leadpact/proto/leadpact/event/v1"
 )
 
 // Agreements knows the versions of the agreement.
@@ -39,6 +40,8 @@ type Config struct {
 	Now        func() time.Time
 	Logger     *slog.Logger
 	Registerer prometheus.Registerer
+	// Follow hands over what scoring and handoff publish from now on, until ctx ends. Nil: no sender is told how its lead stands.
+	Follow func(ctx context.Context, f func(*eventv1.Event)) error
 	// Patience is how long a request waits for the durable acknowledgement; 0 means 900 ms.
 	Patience time.Duration
 	// MaxBody bounds a body in bytes; 0 means 256 KiB.
@@ -63,6 +66,7 @@ type Service struct {
 	doors      doors
 	bodies     bodies
 	addresses  addresses
+	standings  *standings
 	// closed holds why nothing is accepted; nil when it is.
 	closed atomic.Pointer[string]
 }
@@ -85,7 +89,7 @@ func New(cfg Config) (*Service, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Service{cfg: cfg, metrics: newMetrics(cfg.Registerer), addresses: where}
+	s := &Service{cfg: cfg, metrics: newMetrics(cfg.Registerer), addresses: where, standings: newStandings()}
 	s.doors.secret, s.doors.logger = cfg.Secret, cfg.Logger
 	s.doors.partitions, s.doors.bounds = cfg.Bus.Partitions(), map[string]*bounds{}
 	s.bodies.largest, s.bodies.most = cfg.MaxBody, cfg.MaxHeld
@@ -110,17 +114,37 @@ func (s *Service) Run(ctx context.Context) error {
 	t := time.NewTicker(500 * time.Millisecond)
 	defer t.Stop()
 	counted := "" // the version whose sources have their counters
+	following := false
 	for {
 		s.look(ctx)
 		if a, ok := s.cfg.Agreements.At(s.cfg.Now()); ok && a.Hash != counted {
 			counted = a.Hash
 			s.metrics.begin(a.Sources)
+			if !following && s.cfg.Follow != nil && slices.ContainsFunc(a.Sources, func(src agreement.Source) bool { return src.Answer.Standing }) {
+				following = true
+				wg.Go(func() { s.follow(ctx) })
+			}
 		}
 		select {
 		case <-ctx.Done():
 			s.shut(errStopped.Error())
 			return nil
 		case <-t.C:
+		}
+	}
+}
+
+// follow reads along until ctx ends; without it only the answers to some senders say less.
+func (s *Service) follow(ctx context.Context) {
+	for ctx.Err() == nil {
+		if err := s.cfg.Follow(ctx, s.standings.hear); err != nil && ctx.Err() == nil {
+			s.cfg.Logger.Warn("senders are not told how their leads stand; trying again", "error", err)
+			t := time.NewTimer(looking)
+			select {
+			case <-ctx.Done():
+			case <-t.C:
+			}
+			t.Stop()
 		}
 	}
 }

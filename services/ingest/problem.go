@@ -32,7 +32,7 @@ const (
 	typeTimeout       = "/problems/slow-body"
 	typeSignature     = "/problems/signature"
 	typeBody          = "/problems/body"
-	typeEvent         = "/problems/event"
+	typeEvent         = hook.TypeEvent
 	typeAccount       = "/problems/account"
 	typeRate          = "/problems/rate-limit"
 	typeUnavailable   = "/problems/unavailable"
