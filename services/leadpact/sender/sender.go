@@ -14,8 +14,8 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/leadpact/leadpact/internal/agreement"
 	"github.com/leadpact/leadpact/internal/hook"
+	"github.com/leadpact/leadpact/internal/preset"
 )
 
 // Refusal is one event that the door did not take.
@@ -41,7 +41,7 @@ type Answer struct {
 // Sender posts to one address as one source. It is safe for concurrent use.
 type Sender struct {
 	url    string
-	verify agreement.Verify
+	verify preset.Proof
 	secret string
 	client *http.Client
 	now    func() time.Time
@@ -50,7 +50,7 @@ type Sender struct {
 }
 
 // New returns a sender to url that proves itself as verify says, with the secret itself.
-func New(url string, verify agreement.Verify, secret string, patience time.Duration) *Sender {
+func New(url string, verify preset.Proof, secret string, patience time.Duration) *Sender {
 	return &Sender{
 		url: url, verify: verify, secret: secret, now: time.Now, patience: patience,
 		client: &http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{MaxIdleConnsPerHost: 64, IdleConnTimeout: 30 * time.Second}},
@@ -131,7 +131,7 @@ func (s *Sender) request(ctx context.Context, webhookID string, body []byte) (*h
 	if webhookID != "" {
 		r.Header.Set("Webhook-Id", webhookID)
 	}
-	if err := hook.Sign(s.verify.Proof, s.secret, r, s.now()); err != nil {
+	if err := hook.Sign(s.verify, s.secret, r, s.now()); err != nil {
 		return nil, fmt.Errorf("sign: %w", err)
 	}
 	req, err := http.NewRequestWithContext(ctx, r.Method, r.URI, bytes.NewReader(r.Body))
