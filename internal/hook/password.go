@@ -136,7 +136,7 @@ func newInBody(p preset.Proof, secret string) (Verifier, error) {
 func (b inBody) Verify(r *Request, _ time.Time) error {
 	var root node
 	var err error
-	if isForm(r) {
+	if inForm(r) {
 		root, err = decodeForm(r)
 	} else {
 		root, err = parse(r.Body)
@@ -155,8 +155,8 @@ func (b inBody) Verify(r *Request, _ time.Time) error {
 	return nil
 }
 
-// isForm says that a body is a form, by its media type.
-func isForm(r *Request) bool {
+// inForm says that a body is a form, by its media type.
+func inForm(r *Request) bool {
 	t, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	return err == nil && (t == "application/x-www-form-urlencoded" || t == "multipart/form-data")
 }

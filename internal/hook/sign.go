@@ -76,7 +76,7 @@ func setBody(r *Request, place preset.Place, value string) error {
 	if err != nil {
 		return err
 	}
-	if isForm(r) {
+	if inForm(r) {
 		form, err := url.ParseQuery(string(r.Body))
 		if err != nil || strings.HasPrefix(r.Header.Get("Content-Type"), "multipart/") {
 			return errors.New("the secret can be put into a form only where it is urlencoded")

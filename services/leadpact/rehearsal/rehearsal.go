@@ -97,7 +97,11 @@ func Ask(q Question) Answer {
 	for _, e := range read.Events {
 		out.Events = append(out.Events, q.facts(e.Event, filled))
 	}
-	out.Bad, out.Omitted = read.Refused, read.Omitted
+	out.Bad = read.Refused
+	if out.Omitted, err = s.Omitted(r); err != nil {
+		out.Refused = err.Error()
+		return out
+	}
 	for _, f := range q.Agreement.Fields {
 		if !filled[f.Name] {
 			out.Empty = append(out.Empty, f.Name)
