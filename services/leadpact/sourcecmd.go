@@ -91,7 +91,10 @@ func (c *sourceTestCommand) Run() error {
 	if q.Request, err = rehearsal.Request(c.PublicURL, c.Name, c.Header, c.Query, body); err != nil {
 		return err
 	}
-	answer := rehearsal.Ask(q)
+	answer, err := rehearsal.Ask(q)
+	if err != nil {
+		return err
+	}
 	if c.JSON {
 		err = printJSON(os.Stdout, answer)
 	} else {

@@ -80,18 +80,22 @@ func (a Answer) Taken() bool {
 	return (!a.Proof.Checked || a.Proof.Holds) && a.Refused == "" && (len(a.Events) > 0 || len(a.Bad) == 0)
 }
 
-// Ask answers.
-func Ask(q Question) Answer {
+// Ask answers. It fails where a proof that the request brings cannot be checked.
+func Ask(q Question) (Answer, error) {
 	r := q.Request
 	if r.Header.Get("Content-Type") == "" {
 		r.Header.Set("Content-Type", Media(q.Source.Formats, r.Body))
 	}
-	out := Answer{Source: q.Source.Name, Preset: q.Source.Preset, Media: r.Header.Get("Content-Type"), At: q.At, Proof: q.prove(), Events: []Event{}}
+	out := Answer{Source: q.Source.Name, Preset: q.Source.Preset, Media: r.Header.Get("Content-Type"), At: q.At, Events: []Event{}}
+	var err error
+	if out.Proof, err = q.prove(); err != nil {
+		return Answer{}, err
+	}
 	s := hook.New(q.Agreement, q.Source)
 	read, err := s.Read(r, q.At)
 	if err != nil {
 		out.Refused = err.Error()
-		return out
+		return out, nil
 	}
 	filled := map[string]bool{}
 	for _, e := range read.Events {
@@ -100,48 +104,46 @@ func Ask(q Question) Answer {
 	out.Bad = read.Refused
 	if out.Omitted, err = s.Omitted(r); err != nil {
 		out.Refused = err.Error()
-		return out
+		return out, nil
 	}
 	for _, f := range q.Agreement.Fields {
 		if !filled[f.Name] {
 			out.Empty = append(out.Empty, f.Name)
 		}
 	}
-	return out
+	return out, nil
 }
 
 // prove holds the request to the source's secrets, when it brings a proof.
-func (q Question) prove() Proof {
+func (q Question) prove() (Proof, error) {
 	out := Proof{Kind: q.Source.Verify.Kind}
 	if q.Unsigned {
 		out.Why = "it was not asked for"
-		return out
+		return out, nil
 	}
 	if name := missing(q.Source.Verify.Proof, q.Request); name != "" {
 		out.Why = "the request has no " + name
-		return out
+		return out, nil
 	}
-	out.Checked = true
 	var all hook.Any
 	for i, ref := range q.Source.Verify.Secrets {
 		secret, err := q.Secret(ref)
 		if err != nil {
-			out.Why = fmt.Sprintf("secret %d: %v; or leave the proof out with --unsigned", i+1, err)
-			return out
+			return out, fmt.Errorf("secret %d of %s: %w; or leave the proof out with --unsigned", i+1, q.Source.Name, err)
 		}
 		v, err := hook.NewVerifier(q.Source.Verify.Proof, secret)
 		if err != nil {
-			out.Why = fmt.Sprintf("secret %d: %v", i+1, err)
-			return out
+			return out, fmt.Errorf("secret %d of %s: %w", i+1, q.Source.Name, err)
 		}
 		all = append(all, v)
 	}
+	out.Checked = true
 	if err := all.Verify(q.Request, q.At); err != nil {
 		out.Why = err.Error()
-		return out
+		return out, nil
 	}
 	out.Holds = true
-	return out
+	return out, nil
 }
 
 // missing is what a request would have if it brought a proof; "" when it does. In a body the proof is always looked for.
@@ -213,7 +215,7 @@ func (q Question) facts(e *eventv1.Event, filled map[string]bool) Event {
 	when := time.UnixMicro(e.GetOccurredAt()).UTC()
 	from := m.OccurredAt.String()
 	if e.GetOccurredAt() == e.GetRecordedAt() {
-		from = "now, unless the body says so"
+		from = "now, as the body names no time"
 	}
 	add("occurred_at", when.Format(time.RFC3339Nano), from)
 	if e.GetMode() == eventv1.Mode_MODE_HISTORY {
