@@ -156,17 +156,8 @@ func (s *Source) wanted(sc scope) (bool, error) {
 			return false, ErrAccount
 		}
 	}
-	for _, test := range s.Map.Only {
-		if !holds(sc, test) {
-			return false, nil
-		}
-	}
-	for _, test := range s.Map.Skip {
-		if holds(sc, test) {
-			return false, nil
-		}
-	}
-	return true, nil
+	_, omitted := s.omits(sc)
+	return !omitted, nil
 }
 
 func holds(sc scope, test preset.Test) bool {
