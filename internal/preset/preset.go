@@ -214,8 +214,10 @@ func Names() []string {
 }
 
 // ByName reads a preset. It fails for a name that is none of Names.
-func ByName(name string) (Preset, error) {
-	text, err := files.ReadFile("files/" + name + ".yaml")
+func ByName(name string) (Preset, error) { return read(files, name) }
+
+func read(from fs.FS, name string) (Preset, error) {
+	text, err := fs.ReadFile(from, "files/"+name+".yaml")
 	if err != nil {
 		return Preset{}, fmt.Errorf("there is no preset %q", name)
 	}
@@ -228,7 +230,7 @@ func ByName(name string) (Preset, error) {
 	}
 	var proof Proof // of the one that it is like: one proof or another, never a mixture
 	if like.Extends != "" {
-		if p, err = ByName(like.Extends); err != nil {
+		if p, err = read(from, like.Extends); err != nil {
 			return p, fmt.Errorf("preset %s extends another: %w", name, err)
 		}
 		proof, p.Proof = p.Proof, Proof{}
