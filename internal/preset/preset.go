@@ -150,6 +150,8 @@ type Mapping struct {
 	Any []string `yaml:"any"`
 	// Consent leads to a flag for each purpose; true grants, false withdraws.
 	Consent map[string]Place `yaml:"consent"`
+	// Objections lead to a flag for each purpose; true withdraws, and false says nothing, for not to object is no consent.
+	Objections map[string]Place `yaml:"objections"`
 	// Withdrawals and Grants are kinds of event that withdraw or grant a purpose.
 	Withdrawals map[string]string `yaml:"withdrawals"`
 	Grants      map[string]string `yaml:"grants"`
@@ -198,6 +200,9 @@ func (m Mapping) Over(base Mapping) Mapping {
 	}
 	if len(m.Consent) > 0 {
 		out.Consent = m.Consent
+	}
+	if len(m.Objections) > 0 {
+		out.Objections = m.Objections
 	}
 	return out
 }
