@@ -200,7 +200,7 @@ map:
 	if !reflect.DeepEqual(same, want) {
 		t.Errorf("what says nothing of its own is another:\n%+v\n%+v", same, want)
 	}
-	if (other.Proof != Proof{Kind: Bearer}) && !reflect.DeepEqual(other.Proof, Proof{Kind: Bearer}) {
+	if !reflect.DeepEqual(other.Proof, Proof{Kind: Bearer}) {
 		t.Errorf("two proofs are mixed: %+v", other.Proof)
 	}
 	if got := other.Map.Email.String(); got != "address" {
@@ -211,6 +211,12 @@ map:
 	}
 	if len(other.Map.Skip) != 0 || len(base.Map.Skip) != 1 {
 		t.Errorf("an empty list takes the place of the base's: %v, %v", other.Map.Skip, base.Map.Skip)
+	}
+	if got := other.Map.Fields; len(got) != 1 || got["company"].String() != "org" {
+		t.Errorf("fields of its own take the place of the base's: %v", got)
+	}
+	if !reflect.DeepEqual(other.Map.Outcomes, map[string]string{"shut": "lost"}) {
+		t.Errorf("a table of its own takes the place of the base's: %v", other.Map.Outcomes)
 	}
 	if !reflect.DeepEqual(other.Map.Any, base.Map.Any) {
 		t.Errorf("patterns of the base: %v", other.Map.Any)
