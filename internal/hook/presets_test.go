@@ -24,19 +24,29 @@ import (
 // everyPreset is an agreement with a source of each preset, that bears the preset's name.
 func everyPreset(t testing.TB) *agreement.Agreement {
 	t.Helper()
+	return parsed(t, presetsText(t))
+}
+
+func presetOf(t testing.TB, name string) preset.Preset {
+	t.Helper()
+	p, err := preset.ByName(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+func presetsText(t testing.TB) string {
+	t.Helper()
 	var sources strings.Builder
 	for _, name := range preset.Names() {
-		p, err := preset.ByName(name)
-		if err != nil {
-			t.Fatal(err)
-		}
 		accounts := ""
-		if p.Closed {
+		if presetOf(t, name).Closed {
 			accounts = ", accounts: [00D000000000062EAA]"
 		}
 		fmt.Fprintf(&sources, "  %s: {preset: %s, secret: env:SECRET, channel: web%s}\n", name, name, accounts)
 	}
-	return parsed(t, strings.Replace(`
+	return strings.Replace(`
 title: Presets
 version: "1"
 parties: {marketing: Mara Lind, sales: Theo Brandt}
@@ -79,7 +89,7 @@ pools:
   sales: {teams: [sales]}
 clocks:
   - {name: first-response, within: 2h, calendar: office, stops_on: [accepted], on_breach: reassign}
-`, "SOURCES", strings.TrimRight(sources.String(), "\n"), 1))
+`, "SOURCES", strings.TrimRight(sources.String(), "\n"), 1)
 }
 
 // post has a body read by the source of a preset, at noon.
