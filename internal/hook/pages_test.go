@@ -26,7 +26,7 @@ func TestPagesAgreements(t *testing.T) {
 	for _, page := range pages {
 		t.Run(filepath.Base(page), func(t *testing.T) {
 			t.Parallel()
-			raw, err := os.ReadFile(page) //nolint:gosec // a page of ours
+			raw, err := os.ReadFile(page)
 			if err != nil {
 				t.Fatal(err)
 			}

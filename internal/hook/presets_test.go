@@ -122,11 +122,11 @@ func TestSamples(t *testing.T) {
 			}
 			got, file := told(t, read), filepath.Join("testdata", "presets", name+".txt")
 			if os.Getenv("LEADPACT_UPDATE") != "" {
-				if err := os.WriteFile(file, got, 0o644); err != nil { //nolint:gosec // it is committed
+				if err := os.WriteFile(file, got, 0o644); err != nil {
 					t.Fatal(err)
 				}
 			}
-			want, err := os.ReadFile(file) //nolint:gosec // a name of ours
+			want, err := os.ReadFile(file)
 			if err != nil {
 				t.Fatalf("%v; LEADPACT_UPDATE=1 go test ./internal/hook -run TestSamples writes it", err)
 			}
@@ -147,7 +147,7 @@ func told(t testing.TB, read Read) []byte {
 			when = event.Time(e.Event.GetOccurredAt()).Format(time.RFC3339Nano)
 		}
 		fmt.Fprintf(&out, "id           %s\noccurred at  %s\n", e.Event.GetId(), when)
-		lead := proto.Clone(e.Event.GetLeadReceived()).(*eventv1.LeadReceived) //nolint:errcheck,forcetypeassert // a clone is of its kind
+		lead := proto.CloneOf(e.Event.GetLeadReceived())
 		lead.ContentHash = nil
 		text, err := protojson.Marshal(lead)
 		if err != nil {

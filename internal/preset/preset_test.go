@@ -1,7 +1,6 @@
 package preset
 
 import (
-	"fmt"
 	"mime"
 	"os"
 	"reflect"
@@ -150,7 +149,7 @@ func TestEveryDocsPage(t *testing.T) {
 	for name := range all(t) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			row := regexp.MustCompile(fmt.Sprintf("(?m)^\\| \\[[^]]+\\]\\(([a-z-]+\\.md)(#[a-z-]+)?\\) \\| `%s` \\|", regexp.QuoteMeta(name))).FindSubmatch(list)
+			row := regexp.MustCompile(`(?m)^\| \[[^]]+\]\(([a-z-]+\.md)(#[a-z-]+)?\) \| ` + "`" + regexp.QuoteMeta(name) + "`" + ` \|`).FindSubmatch(list)
 			if row == nil {
 				t.Fatalf("no row of docs/sources/README.md is of `%s`", name)
 			}
