@@ -3,6 +3,7 @@ package handoff_test
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -222,9 +223,13 @@ func TestTakenOverIsTold(t *testing.T) {
 	})
 }
 
-// The clock of a lead that waits is taken over too, and tells those who answer for the pool that the lead waits for.
+// The clock of a lead that waits is taken over too. The pool that it waits for stays what it was, and those who answer for it are told.
 func TestWaitingIsTakenOver(t *testing.T) {
 	polled(t, func(t *testing.T, w *world) {
+		w.people(strings.Replace(people, "big:,", "big: {manager: bea},", 1) + `
+  bea: {team: leads, capacity: 1, notice: bea}
+notices: {bea: {url: "https://example.com/bea", secret: env:B}, others: {url: "https://example.com/others", secret: env:O}}
+`)
 		a, b := w.staged("a", 2000), w.staged("b", 2000) // max has room for one
 		a.GetLeadStaged().Grade, b.GetLeadStaged().Grade = "cold", "cold"
 		w.apply(a, b)
@@ -234,6 +239,19 @@ func TestWaitingIsTakenOver(t *testing.T) {
 		w.pass(15 * time.Minute)
 		w.fire()
 		w.ran("b", run{"b/1/waiting0/unassigned", "1", 10 * time.Minute, "version_changed"}, run{"b/1/waiting0/unassigned" + suffix, "2", 20 * time.Minute, "breached"})
+		notices, err := w.store.DueNotices(t.Context(), w.now(), time.Second, 10)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var told []string
+		for _, n := range notices {
+			if n.Lead == "b" {
+				told = append(told, n.Type+" to "+n.Endpoint)
+			}
+		}
+		if !slices.Equal(told, []string{"clock.breached to bea"}) {
+			t.Errorf("notices: %q", told)
+		}
 		if w.owner("b") != "" {
 			t.Errorf("%s has the lead: its pool is no longer what it was", w.owner("b"))
 		}
@@ -311,7 +329,7 @@ func TestVersionLeavesRunningClocks(t *testing.T) {
 	says := version("2", "stay", within("2h")...)
 	for name, text := range map[string]string{"says so": says, "says nothing": strings.Replace(says, "under_way: stay\n", "", 1)} {
 		t.Run(name, func(t *testing.T) {
-			polled(t, func(t *testing.T, w *world) {
+			polled(t, func(_ *testing.T, w *world) {
 				w.apply(w.staged("a", 10))
 				w.comes(text, 30*time.Minute)
 				w.pass(45 * time.Minute)
@@ -326,7 +344,7 @@ func TestVersionLeavesRunningClocks(t *testing.T) {
 
 // A version that is heard of late takes over what runs then; what has ended stays ended.
 func TestVersionComesLate(t *testing.T) {
-	polled(t, func(t *testing.T, w *world) {
+	polled(t, func(_ *testing.T, w *world) {
 		w.apply(w.staged("a", 10))
 		w.pass(10 * time.Minute)
 		w.apply(w.staged("b", 10))
@@ -345,7 +363,7 @@ func TestVersionComesLate(t *testing.T) {
 
 // Whoever looks at a clock first, the timer or a rep, finds it under the version that took it over.
 func TestFirstLookIsUnderTheVersion(t *testing.T) {
-	engines(t, func(t *testing.T, w *world) {
+	engines(t, func(_ *testing.T, w *world) {
 		w.apply(w.staged("a", 10), w.staged("b", 10), w.staged("c", 10))
 		two := w.comes(version("2", "move", within("2h")...), 30*time.Minute)
 		w.pass(time.Hour)
