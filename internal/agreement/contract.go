@@ -79,6 +79,7 @@ func (a *Agreement) sayParties() Section {
 		{Key: "title", Subject: "title", Facts: []Fact{{"", a.Title}}},
 		{Key: "version", Subject: "version", Facts: []Fact{{"", a.Version}}},
 		{Key: "follows", Subject: "follows", Facts: []Fact{{"", a.Follows}}},
+		a.UnderWay.say(),
 		{Key: "summary", Subject: "summary", Facts: []Fact{{"", a.Summary}}},
 		a.Parties.Marketing.say(Marketing), a.Parties.Sales.say(Sales),
 	}}

@@ -2044,7 +2044,8 @@ func (x *ClockBreached) GetRemedy() string {
 	return ""
 }
 
-// ClockCancelled: the promise fell away (rejected, reassigned, closed).
+// ClockCancelled: the promise fell away (rejected, reassigned, closed), or goes on as another clock with the same start, because
+// its hours have changed (hours_changed) or a version of the agreement took it over (version_changed).
 type ClockCancelled struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Clock         *Clock                 `protobuf:"bytes,1,opt,name=clock,proto3" json:"clock,omitempty"`
