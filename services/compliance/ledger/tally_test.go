@@ -337,6 +337,7 @@ func possible(t *rapid.T, a *agreement.Agreement) *eventv1.Event {
 	switch b := e.GetBody().(type) {
 	case *eventv1.Event_LeadStaged:
 		b.LeadStaged.To = rapid.SampledFrom(a.Stages).Draw(t, "stage").Name
+		b.LeadStaged.Withheld = rapid.SampledFrom([]string{"", "do_not_contact", "consent"}).Draw(t, "withheld")
 		b.LeadStaged.Channel = rapid.SampledFrom(append(slices.Clone(a.Channels), "unlisted")).Draw(t, "channel")
 	case *eventv1.Event_HandoffAssigned:
 		set(b.HandoffAssigned.Terms)
