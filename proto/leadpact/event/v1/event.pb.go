@@ -663,7 +663,7 @@ type LeadReceived struct {
 	ContentHash []byte `protobuf:"bytes,9,opt,name=content_hash,json=contentHash,proto3" json:"content_hash,omitempty"`
 	// How sure the source is of what it says of the person, over 0 up to 1; 0 is not said, and counts as 1.
 	Confidence float64 `protobuf:"fixed64,10,opt,name=confidence,proto3" json:"confidence,omitempty"`
-	// What the person allows or forbids with this event; a purpose once.
+	// What the person allows or forbids with this event. Of a purpose that stands twice the withdrawal counts.
 	Consents      []*Consent `protobuf:"bytes,11,rep,name=consents,proto3" json:"consents,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
