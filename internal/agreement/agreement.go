@@ -31,6 +31,7 @@ type Agreement struct {
 
 	Fields    []Field
 	Channels  []string
+	Consent   Consent
 	Sources   []Source
 	Calendars []calendar.Spec
 	Scoring   Scoring
@@ -266,6 +267,8 @@ type Lead struct {
 	Source     string
 	// Did counts activities and outcomes by kind in the present cycle.
 	Did map[string]int64
+	// Granted are the purposes that the person allows.
+	Granted map[string]bool
 }
 
 // Touch is one outside event as an engagement rule sees it.

@@ -61,6 +61,8 @@ type file struct {
 	live       *hold
 	holds      []*hold
 	clocks     []*running
+	// quiet says that nobody is told of its end: only history tells of it.
+	quiet bool
 }
 
 type hold struct {

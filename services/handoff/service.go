@@ -9,7 +9,7 @@
 //	      │            │ a rep is free      │
 //	      └──────▶ assigned ── rejected, breached: the next rep
 //	                   │
-//	                   └── won, lost, recycled, merged, erased ──▶ closed
+//	                   └── won, lost, recycled, merged, erased, withdrawn ──▶ closed
 //
 // Every transaction is one desk: the rows it needs are locked and laid out, pure code decides, and what changed is saved with the
 // events that tell it.
