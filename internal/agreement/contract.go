@@ -109,7 +109,7 @@ func (a *Agreement) saySources() Section {
 			{"secret", strings.Join(v.Secrets, ", ")},
 			{"channel", source.Channel},
 			{"may send history", yes(source.History)},
-			{"is a witness", notYet(yes(source.Witness))},
+			{"is a witness", yes(source.Witness)},
 			{"map", source.Map.words()},
 		}})
 	}

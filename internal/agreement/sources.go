@@ -73,7 +73,6 @@ func (b *builder) readSources(n *node) {
 			History: b.flag(v.get("history")),
 			Witness: b.flag(v.get("witness")),
 		}
-		b.pending(v.get("witness"), "witnesses")
 		if s.History && s.Format == StandardWebhooks {
 			b.at(v.get("history"), "history comes in batches, and Standard Webhooks has none", "let a source with format json bring it")
 		}

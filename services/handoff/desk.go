@@ -29,6 +29,7 @@ type desk struct {
 	breaches []store.Breach
 	notices  []store.Notice
 	late     []time.Duration // how late each wake-up was looked at
+	words    []word          // outcomes that came after the breach
 	made     []made
 	freed    bool          // a rep has room again
 	waits    bool          // a lead has begun to wait
@@ -58,6 +59,7 @@ type file struct {
 	live       *hold
 	holds      []*hold
 	clocks     []*running
+	searched   bool // its missed clocks are among clocks
 }
 
 type hold struct {
@@ -68,6 +70,7 @@ type hold struct {
 type running struct {
 	store.ClockRow
 	new, dirty bool
+	missed     bool // read as breached: all that can happen to it is its correction
 }
 
 // made is one assignment, for the counters.
@@ -297,13 +300,16 @@ func (d *desk) saveAssignments(ctx context.Context, tx store.HandoffTx) error {
 }
 
 func (d *desk) saveClocks(ctx context.Context, tx store.HandoffTx) error {
-	var fresh, changed []store.ClockRow
+	var fresh, changed, corrected []store.ClockRow
 	for _, f := range d.order {
 		for _, c := range f.clocks {
 			switch {
 			case c.new:
 				c.Version = 1
 				fresh = append(fresh, c.ClockRow)
+			case c.dirty && c.missed:
+				c.Version++
+				corrected = append(corrected, c.ClockRow)
 			case c.dirty:
 				c.Version++
 				changed = append(changed, c.ClockRow)
@@ -312,6 +318,11 @@ func (d *desk) saveClocks(ctx context.Context, tx store.HandoffTx) error {
 	}
 	if len(fresh) > 0 {
 		if err := tx.InsertClocks(ctx, fresh); err != nil {
+			return err
+		}
+	}
+	if len(corrected) > 0 {
+		if err := tx.CorrectClocks(ctx, corrected); err != nil {
 			return err
 		}
 	}
