@@ -2,7 +2,10 @@ package agreement
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
+
+	"github.com/leadpact/leadpact/internal/preset"
 )
 
 // notEnforced is said wherever a clause is shown that no service acts on.

@@ -1,6 +1,7 @@
 package handoff_test
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"testing"
@@ -25,13 +26,12 @@ func (w *world) says(id, lead, kind, rep, source string, occurred time.Time) *ev
 // clock is a clock as it is stored.
 func (w *world) clock(id string) (found store.ClockRow) {
 	w.t.Helper()
-	err := w.store.EachAssignment(w.t.Context(), func(_ store.Assignment, clocks []store.ClockRow) error {
-		for _, c := range clocks {
-			if c.ID == id {
-				found = c
-			}
+	err := w.store.Update(w.t.Context(), func(ctx context.Context, tx store.HandoffTx) error {
+		clocks, err := tx.Clocks(ctx, []string{id})
+		if len(clocks) == 1 {
+			found = clocks[0]
 		}
-		return nil
+		return err
 	})
 	if err != nil || found.ID == "" {
 		w.t.Fatalf("clock %s: %v", id, err)
