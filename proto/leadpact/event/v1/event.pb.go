@@ -169,6 +169,7 @@ type Event struct {
 	//	*Event_ClockMet
 	//	*Event_ClockBreached
 	//	*Event_ClockCancelled
+	//	*Event_ClockCorrected
 	//	*Event_AgreementActivated
 	//	*Event_RosterChanged
 	Body          isEvent_Body `protobuf_oneof:"body"`
@@ -413,6 +414,15 @@ func (x *Event) GetClockCancelled() *ClockCancelled {
 	return nil
 }
 
+func (x *Event) GetClockCorrected() *ClockCorrected {
+	if x != nil {
+		if x, ok := x.Body.(*Event_ClockCorrected); ok {
+			return x.ClockCorrected
+		}
+	}
+	return nil
+}
+
 func (x *Event) GetAgreementActivated() *AgreementActivated {
 	if x != nil {
 		if x, ok := x.Body.(*Event_AgreementActivated); ok {
@@ -499,6 +509,10 @@ type Event_ClockCancelled struct {
 	ClockCancelled *ClockCancelled `protobuf:"bytes,52,opt,name=clock_cancelled,json=clockCancelled,proto3,oneof"`
 }
 
+type Event_ClockCorrected struct {
+	ClockCorrected *ClockCorrected `protobuf:"bytes,53,opt,name=clock_corrected,json=clockCorrected,proto3,oneof"`
+}
+
 type Event_AgreementActivated struct {
 	AgreementActivated *AgreementActivated `protobuf:"bytes,64,opt,name=agreement_activated,json=agreementActivated,proto3,oneof"`
 }
@@ -538,6 +552,8 @@ func (*Event_ClockMet) isEvent_Body() {}
 func (*Event_ClockBreached) isEvent_Body() {}
 
 func (*Event_ClockCancelled) isEvent_Body() {}
+
+func (*Event_ClockCorrected) isEvent_Body() {}
 
 func (*Event_AgreementActivated) isEvent_Body() {}
 
@@ -1289,10 +1305,12 @@ func (x *LeadStaged) GetWithdrawn() bool {
 
 // LeadOutcome passes an outside outcome on to handoff, under the lead's id.
 type LeadOutcome struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Outcome       *Outcome               `protobuf:"bytes,1,opt,name=outcome,proto3" json:"outcome,omitempty"`
-	Cycle         uint32                 `protobuf:"varint,2,opt,name=cycle,proto3" json:"cycle,omitempty"`
-	Channel       string                 `protobuf:"bytes,3,opt,name=channel,proto3" json:"channel,omitempty"`
+	state   protoimpl.MessageState `protogen:"open.v1"`
+	Outcome *Outcome               `protobuf:"bytes,1,opt,name=outcome,proto3" json:"outcome,omitempty"`
+	Cycle   uint32                 `protobuf:"varint,2,opt,name=cycle,proto3" json:"cycle,omitempty"`
+	Channel string                 `protobuf:"bytes,3,opt,name=channel,proto3" json:"channel,omitempty"`
+	// Who says so, as the agreement names the source: whether its word counts although it comes late is the agreement's to say.
+	Source        string `protobuf:"bytes,4,opt,name=source,proto3" json:"source,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1344,6 +1362,13 @@ func (x *LeadOutcome) GetCycle() uint32 {
 func (x *LeadOutcome) GetChannel() string {
 	if x != nil {
 		return x.Channel
+	}
+	return ""
+}
+
+func (x *LeadOutcome) GetSource() string {
+	if x != nil {
+		return x.Source
 	}
 	return ""
 }
@@ -2190,6 +2215,88 @@ func (x *ClockCancelled) GetReason() string {
 	return ""
 }
 
+// ClockCorrected: the promise that was recorded as missed had been kept. The breach stands as what was known then; the verdict turns. The
+// event's occurred_at is responded_at. A clock is corrected once.
+type ClockCorrected struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Clock *Clock                 `protobuf:"bytes,1,opt,name=clock,proto3" json:"clock,omitempty"`
+	// When it was kept, microseconds: before clock.due_at.
+	RespondedAt int64 `protobuf:"varint,2,opt,name=responded_at,json=respondedAt,proto3" json:"responded_at,omitempty"`
+	// The kind of activity that kept it.
+	By string `protobuf:"bytes,3,opt,name=by,proto3" json:"by,omitempty"`
+	// The source whose word turned the verdict, as the agreement names it.
+	Source string `protobuf:"bytes,4,opt,name=source,proto3" json:"source,omitempty"`
+	// When it was recorded as missed: the breach's occurred_at.
+	BreachedAt    int64 `protobuf:"varint,5,opt,name=breached_at,json=breachedAt,proto3" json:"breached_at,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ClockCorrected) Reset() {
+	*x = ClockCorrected{}
+	mi := &file_leadpact_event_v1_event_proto_msgTypes[25]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ClockCorrected) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ClockCorrected) ProtoMessage() {}
+
+func (x *ClockCorrected) ProtoReflect() protoreflect.Message {
+	mi := &file_leadpact_event_v1_event_proto_msgTypes[25]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ClockCorrected.ProtoReflect.Descriptor instead.
+func (*ClockCorrected) Descriptor() ([]byte, []int) {
+	return file_leadpact_event_v1_event_proto_rawDescGZIP(), []int{25}
+}
+
+func (x *ClockCorrected) GetClock() *Clock {
+	if x != nil {
+		return x.Clock
+	}
+	return nil
+}
+
+func (x *ClockCorrected) GetRespondedAt() int64 {
+	if x != nil {
+		return x.RespondedAt
+	}
+	return 0
+}
+
+func (x *ClockCorrected) GetBy() string {
+	if x != nil {
+		return x.By
+	}
+	return ""
+}
+
+func (x *ClockCorrected) GetSource() string {
+	if x != nil {
+		return x.Source
+	}
+	return ""
+}
+
+func (x *ClockCorrected) GetBreachedAt() int64 {
+	if x != nil {
+		return x.BreachedAt
+	}
+	return 0
+}
+
 // AgreementActivated carries a version of the agreement, whole. It stands on a stream that is kept for ever.
 type AgreementActivated struct {
 	state      protoimpl.MessageState `protogen:"open.v1"`
@@ -2207,7 +2314,7 @@ type AgreementActivated struct {
 
 func (x *AgreementActivated) Reset() {
 	*x = AgreementActivated{}
-	mi := &file_leadpact_event_v1_event_proto_msgTypes[25]
+	mi := &file_leadpact_event_v1_event_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2219,7 +2326,7 @@ func (x *AgreementActivated) String() string {
 func (*AgreementActivated) ProtoMessage() {}
 
 func (x *AgreementActivated) ProtoReflect() protoreflect.Message {
-	mi := &file_leadpact_event_v1_event_proto_msgTypes[25]
+	mi := &file_leadpact_event_v1_event_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2232,7 +2339,7 @@ func (x *AgreementActivated) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AgreementActivated.ProtoReflect.Descriptor instead.
 func (*AgreementActivated) Descriptor() ([]byte, []int) {
-	return file_leadpact_event_v1_event_proto_rawDescGZIP(), []int{25}
+	return file_leadpact_event_v1_event_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *AgreementActivated) GetHash() string {
@@ -2287,7 +2394,7 @@ type RosterChanged struct {
 
 func (x *RosterChanged) Reset() {
 	*x = RosterChanged{}
-	mi := &file_leadpact_event_v1_event_proto_msgTypes[26]
+	mi := &file_leadpact_event_v1_event_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2299,7 +2406,7 @@ func (x *RosterChanged) String() string {
 func (*RosterChanged) ProtoMessage() {}
 
 func (x *RosterChanged) ProtoReflect() protoreflect.Message {
-	mi := &file_leadpact_event_v1_event_proto_msgTypes[26]
+	mi := &file_leadpact_event_v1_event_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2312,7 +2419,7 @@ func (x *RosterChanged) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RosterChanged.ProtoReflect.Descriptor instead.
 func (*RosterChanged) Descriptor() ([]byte, []int) {
-	return file_leadpact_event_v1_event_proto_rawDescGZIP(), []int{26}
+	return file_leadpact_event_v1_event_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *RosterChanged) GetVersion() int64 {
@@ -2350,7 +2457,7 @@ const file_leadpact_event_v1_event_proto_rawDesc = "" +
 	"\x1dleadpact/event/v1/event.proto\x12\x11leadpact.event.v1\"O\n" +
 	"\x05Batch\x12\x14\n" +
 	"\x05major\x18\x01 \x01(\rR\x05major\x120\n" +
-	"\x06events\x18\x02 \x03(\v2\x18.leadpact.event.v1.EventR\x06events\"\x99\f\n" +
+	"\x06events\x18\x02 \x03(\v2\x18.leadpact.event.v1.EventR\x06events\"\xe7\f\n" +
 	"\x05Event\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x16\n" +
 	"\x06source\x18\x02 \x01(\tR\x06source\x12\x12\n" +
@@ -2380,7 +2487,8 @@ const file_leadpact_event_v1_event_proto_rawDesc = "" +
 	"\fclock_warned\x181 \x01(\v2\x1e.leadpact.event.v1.ClockWarnedH\x00R\vclockWarned\x12:\n" +
 	"\tclock_met\x182 \x01(\v2\x1b.leadpact.event.v1.ClockMetH\x00R\bclockMet\x12I\n" +
 	"\x0eclock_breached\x183 \x01(\v2 .leadpact.event.v1.ClockBreachedH\x00R\rclockBreached\x12L\n" +
-	"\x0fclock_cancelled\x184 \x01(\v2!.leadpact.event.v1.ClockCancelledH\x00R\x0eclockCancelled\x12X\n" +
+	"\x0fclock_cancelled\x184 \x01(\v2!.leadpact.event.v1.ClockCancelledH\x00R\x0eclockCancelled\x12L\n" +
+	"\x0fclock_corrected\x185 \x01(\v2!.leadpact.event.v1.ClockCorrectedH\x00R\x0eclockCorrected\x12X\n" +
 	"\x13agreement_activated\x18@ \x01(\v2%.leadpact.event.v1.AgreementActivatedH\x00R\x12agreementActivated\x12I\n" +
 	"\x0eroster_changed\x18A \x01(\v2 .leadpact.event.v1.RosterChangedH\x00R\rrosterChangedB\x06\n" +
 	"\x04body\"U\n" +
@@ -2457,11 +2565,12 @@ const file_leadpact_event_v1_event_proto_rawDesc = "" +
 	"\n" +
 	"decided_at\x18\x10 \x01(\x03R\tdecidedAt\x12\x1a\n" +
 	"\bwithheld\x18\x11 \x01(\tR\bwithheld\x12\x1c\n" +
-	"\twithdrawn\x18\x12 \x01(\bR\twithdrawn\"s\n" +
+	"\twithdrawn\x18\x12 \x01(\bR\twithdrawn\"\x8b\x01\n" +
 	"\vLeadOutcome\x124\n" +
 	"\aoutcome\x18\x01 \x01(\v2\x1a.leadpact.event.v1.OutcomeR\aoutcome\x12\x14\n" +
 	"\x05cycle\x18\x02 \x01(\rR\x05cycle\x12\x18\n" +
-	"\achannel\x18\x03 \x01(\tR\achannel\"D\n" +
+	"\achannel\x18\x03 \x01(\tR\achannel\x12\x16\n" +
+	"\x06source\x18\x04 \x01(\tR\x06source\"D\n" +
 	"\n" +
 	"LeadMerged\x12\x1a\n" +
 	"\bsurvivor\x18\x01 \x01(\tR\bsurvivor\x12\x1a\n" +
@@ -2522,7 +2631,14 @@ const file_leadpact_event_v1_event_proto_rawDesc = "" +
 	"\x06remedy\x18\x02 \x01(\tR\x06remedy\"X\n" +
 	"\x0eClockCancelled\x12.\n" +
 	"\x05clock\x18\x01 \x01(\v2\x18.leadpact.event.v1.ClockR\x05clock\x12\x16\n" +
-	"\x06reason\x18\x02 \x01(\tR\x06reason\"\x93\x01\n" +
+	"\x06reason\x18\x02 \x01(\tR\x06reason\"\xac\x01\n" +
+	"\x0eClockCorrected\x12.\n" +
+	"\x05clock\x18\x01 \x01(\v2\x18.leadpact.event.v1.ClockR\x05clock\x12!\n" +
+	"\fresponded_at\x18\x02 \x01(\x03R\vrespondedAt\x12\x0e\n" +
+	"\x02by\x18\x03 \x01(\tR\x02by\x12\x16\n" +
+	"\x06source\x18\x04 \x01(\tR\x06source\x12\x1f\n" +
+	"\vbreached_at\x18\x05 \x01(\x03R\n" +
+	"breachedAt\"\x93\x01\n" +
 	"\x12AgreementActivated\x12\x12\n" +
 	"\x04hash\x18\x01 \x01(\tR\x04hash\x12\x1f\n" +
 	"\vactive_from\x18\x02 \x01(\x03R\n" +
@@ -2555,7 +2671,7 @@ func file_leadpact_event_v1_event_proto_rawDescGZIP() []byte {
 }
 
 var file_leadpact_event_v1_event_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_leadpact_event_v1_event_proto_msgTypes = make([]protoimpl.MessageInfo, 29)
+var file_leadpact_event_v1_event_proto_msgTypes = make([]protoimpl.MessageInfo, 30)
 var file_leadpact_event_v1_event_proto_goTypes = []any{
 	(Mode)(0),                  // 0: leadpact.event.v1.Mode
 	(*Batch)(nil),              // 1: leadpact.event.v1.Batch
@@ -2583,10 +2699,11 @@ var file_leadpact_event_v1_event_proto_goTypes = []any{
 	(*ClockMet)(nil),           // 23: leadpact.event.v1.ClockMet
 	(*ClockBreached)(nil),      // 24: leadpact.event.v1.ClockBreached
 	(*ClockCancelled)(nil),     // 25: leadpact.event.v1.ClockCancelled
-	(*AgreementActivated)(nil), // 26: leadpact.event.v1.AgreementActivated
-	(*RosterChanged)(nil),      // 27: leadpact.event.v1.RosterChanged
-	nil,                        // 28: leadpact.event.v1.LeadReceived.FieldsEntry
-	nil,                        // 29: leadpact.event.v1.Contact.FieldsEntry
+	(*ClockCorrected)(nil),     // 26: leadpact.event.v1.ClockCorrected
+	(*AgreementActivated)(nil), // 27: leadpact.event.v1.AgreementActivated
+	(*RosterChanged)(nil),      // 28: leadpact.event.v1.RosterChanged
+	nil,                        // 29: leadpact.event.v1.LeadReceived.FieldsEntry
+	nil,                        // 30: leadpact.event.v1.Contact.FieldsEntry
 }
 var file_leadpact_event_v1_event_proto_depIdxs = []int32{
 	2,  // 0: leadpact.event.v1.Batch.events:type_name -> leadpact.event.v1.Event
@@ -2607,33 +2724,35 @@ var file_leadpact_event_v1_event_proto_depIdxs = []int32{
 	23, // 15: leadpact.event.v1.Event.clock_met:type_name -> leadpact.event.v1.ClockMet
 	24, // 16: leadpact.event.v1.Event.clock_breached:type_name -> leadpact.event.v1.ClockBreached
 	25, // 17: leadpact.event.v1.Event.clock_cancelled:type_name -> leadpact.event.v1.ClockCancelled
-	26, // 18: leadpact.event.v1.Event.agreement_activated:type_name -> leadpact.event.v1.AgreementActivated
-	27, // 19: leadpact.event.v1.Event.roster_changed:type_name -> leadpact.event.v1.RosterChanged
-	28, // 20: leadpact.event.v1.LeadReceived.fields:type_name -> leadpact.event.v1.LeadReceived.FieldsEntry
-	6,  // 21: leadpact.event.v1.LeadReceived.outcome:type_name -> leadpact.event.v1.Outcome
-	5,  // 22: leadpact.event.v1.LeadReceived.consents:type_name -> leadpact.event.v1.Consent
-	29, // 23: leadpact.event.v1.Contact.fields:type_name -> leadpact.event.v1.Contact.FieldsEntry
-	8,  // 24: leadpact.event.v1.LeadStaged.reasons:type_name -> leadpact.event.v1.Reason
-	9,  // 25: leadpact.event.v1.LeadStaged.contact:type_name -> leadpact.event.v1.Contact
-	6,  // 26: leadpact.event.v1.LeadOutcome.outcome:type_name -> leadpact.event.v1.Outcome
-	14, // 27: leadpact.event.v1.HandoffStarted.terms:type_name -> leadpact.event.v1.Terms
-	14, // 28: leadpact.event.v1.HandoffWaiting.terms:type_name -> leadpact.event.v1.Terms
-	14, // 29: leadpact.event.v1.HandoffAssigned.terms:type_name -> leadpact.event.v1.Terms
-	14, // 30: leadpact.event.v1.HandoffReleased.terms:type_name -> leadpact.event.v1.Terms
-	14, // 31: leadpact.event.v1.HandoffClosed.terms:type_name -> leadpact.event.v1.Terms
-	14, // 32: leadpact.event.v1.Clock.terms:type_name -> leadpact.event.v1.Terms
-	20, // 33: leadpact.event.v1.ClockStarted.clock:type_name -> leadpact.event.v1.Clock
-	20, // 34: leadpact.event.v1.ClockWarned.clock:type_name -> leadpact.event.v1.Clock
-	20, // 35: leadpact.event.v1.ClockMet.clock:type_name -> leadpact.event.v1.Clock
-	20, // 36: leadpact.event.v1.ClockBreached.clock:type_name -> leadpact.event.v1.Clock
-	20, // 37: leadpact.event.v1.ClockCancelled.clock:type_name -> leadpact.event.v1.Clock
-	3,  // 38: leadpact.event.v1.LeadReceived.FieldsEntry.value:type_name -> leadpact.event.v1.Value
-	3,  // 39: leadpact.event.v1.Contact.FieldsEntry.value:type_name -> leadpact.event.v1.Value
-	40, // [40:40] is the sub-list for method output_type
-	40, // [40:40] is the sub-list for method input_type
-	40, // [40:40] is the sub-list for extension type_name
-	40, // [40:40] is the sub-list for extension extendee
-	0,  // [0:40] is the sub-list for field type_name
+	26, // 18: leadpact.event.v1.Event.clock_corrected:type_name -> leadpact.event.v1.ClockCorrected
+	27, // 19: leadpact.event.v1.Event.agreement_activated:type_name -> leadpact.event.v1.AgreementActivated
+	28, // 20: leadpact.event.v1.Event.roster_changed:type_name -> leadpact.event.v1.RosterChanged
+	29, // 21: leadpact.event.v1.LeadReceived.fields:type_name -> leadpact.event.v1.LeadReceived.FieldsEntry
+	6,  // 22: leadpact.event.v1.LeadReceived.outcome:type_name -> leadpact.event.v1.Outcome
+	5,  // 23: leadpact.event.v1.LeadReceived.consents:type_name -> leadpact.event.v1.Consent
+	30, // 24: leadpact.event.v1.Contact.fields:type_name -> leadpact.event.v1.Contact.FieldsEntry
+	8,  // 25: leadpact.event.v1.LeadStaged.reasons:type_name -> leadpact.event.v1.Reason
+	9,  // 26: leadpact.event.v1.LeadStaged.contact:type_name -> leadpact.event.v1.Contact
+	6,  // 27: leadpact.event.v1.LeadOutcome.outcome:type_name -> leadpact.event.v1.Outcome
+	14, // 28: leadpact.event.v1.HandoffStarted.terms:type_name -> leadpact.event.v1.Terms
+	14, // 29: leadpact.event.v1.HandoffWaiting.terms:type_name -> leadpact.event.v1.Terms
+	14, // 30: leadpact.event.v1.HandoffAssigned.terms:type_name -> leadpact.event.v1.Terms
+	14, // 31: leadpact.event.v1.HandoffReleased.terms:type_name -> leadpact.event.v1.Terms
+	14, // 32: leadpact.event.v1.HandoffClosed.terms:type_name -> leadpact.event.v1.Terms
+	14, // 33: leadpact.event.v1.Clock.terms:type_name -> leadpact.event.v1.Terms
+	20, // 34: leadpact.event.v1.ClockStarted.clock:type_name -> leadpact.event.v1.Clock
+	20, // 35: leadpact.event.v1.ClockWarned.clock:type_name -> leadpact.event.v1.Clock
+	20, // 36: leadpact.event.v1.ClockMet.clock:type_name -> leadpact.event.v1.Clock
+	20, // 37: leadpact.event.v1.ClockBreached.clock:type_name -> leadpact.event.v1.Clock
+	20, // 38: leadpact.event.v1.ClockCancelled.clock:type_name -> leadpact.event.v1.Clock
+	20, // 39: leadpact.event.v1.ClockCorrected.clock:type_name -> leadpact.event.v1.Clock
+	3,  // 40: leadpact.event.v1.LeadReceived.FieldsEntry.value:type_name -> leadpact.event.v1.Value
+	3,  // 41: leadpact.event.v1.Contact.FieldsEntry.value:type_name -> leadpact.event.v1.Value
+	42, // [42:42] is the sub-list for method output_type
+	42, // [42:42] is the sub-list for method input_type
+	42, // [42:42] is the sub-list for extension type_name
+	42, // [42:42] is the sub-list for extension extendee
+	0,  // [0:42] is the sub-list for field type_name
 }
 
 func init() { file_leadpact_event_v1_event_proto_init() }
@@ -2658,6 +2777,7 @@ func file_leadpact_event_v1_event_proto_init() {
 		(*Event_ClockMet)(nil),
 		(*Event_ClockBreached)(nil),
 		(*Event_ClockCancelled)(nil),
+		(*Event_ClockCorrected)(nil),
 		(*Event_AgreementActivated)(nil),
 		(*Event_RosterChanged)(nil),
 	}
@@ -2672,7 +2792,7 @@ func file_leadpact_event_v1_event_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_leadpact_event_v1_event_proto_rawDesc), len(file_leadpact_event_v1_event_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   29,
+			NumMessages:   30,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
