@@ -18,6 +18,8 @@ const believed = time.Second
 type door struct {
 	source    *hook.Source
 	verifiers []hook.Verifier
+	secrets   []string // those of the verifiers
+	agreement string   // its hash
 	// missing says which of the source's secrets cannot be had; what they sign cannot be told from a forgery.
 	missing  error
 	resolved time.Time
@@ -60,31 +62,27 @@ func (d *doors) of(a *agreement.Agreement, name string, now time.Time) *door {
 	if !ok {
 		return nil
 	}
-	made := &door{resolved: now}
+	made := &door{resolved: now, agreement: a.Hash}
 	if found != nil {
 		made.source = found.source
 	} else {
 		made.source = hook.New(a, s)
 	}
 	for i, ref := range s.Verify.Secrets {
-		v, err := d.resolve(s.Verify, ref)
+		secret, err := d.secret(ref)
+		var v hook.Verifier
+		if err == nil {
+			v, err = hook.NewVerifier(s.Verify.Proof, secret)
+		}
 		if err != nil {
 			made.missing = errors.Join(made.missing, fmt.Errorf("secret %d: %w", i+1, err))
 			continue
 		}
-		made.verifiers = append(made.verifiers, v)
+		made.verifiers, made.secrets = append(made.verifiers, v), append(made.secrets, secret)
 	}
 	if made.missing != nil {
 		d.logger.Error("source lacks a secret", "source", name, "error", made.missing)
 	}
 	d.open[name] = made
 	return made
-}
-
-func (d *doors) resolve(v agreement.Verify, ref string) (hook.Verifier, error) {
-	secret, err := d.secret(ref)
-	if err != nil {
-		return nil, err
-	}
-	return hook.NewVerifier(v.Proof, secret)
 }

@@ -81,9 +81,7 @@ func (s *Service) take(w http.ResponseWriter, r *http.Request) (source string, a
 		return source, answer, &Problem{Type: typeUnknownSource, Title: "Unknown source", Status: http.StatusNotFound, Detail: "the agreement in force names no such source"}
 	}
 	source = d.source.Name
-	if p := media(d.source, r.Header); p != nil {
-		return source, answer, p
-	}
+	unread := media(d.source, r.Header)
 	if why := s.closed.Load(); why != nil {
 		return source, answer, unavailable(*why)
 	}
@@ -100,12 +98,17 @@ func (s *Service) take(w http.ResponseWriter, r *http.Request) (source string, a
 		}
 		return source, answer, unsigned(err.Error())
 	}
+	if unread != nil {
+		return source, answer, s.keep(r.Context(), d, given, now, unread)
+	}
 	read, err := d.source.Read(given, now)
 	switch {
 	case errors.Is(err, hook.ErrAccount):
 		return source, answer, &Problem{Type: typeAccount, Title: "Account not taken", Status: http.StatusForbidden, Detail: err.Error()}
 	case err != nil:
-		return source, answer, &Problem{Type: typeBody, Title: "Body not readable", Status: http.StatusBadRequest, Detail: err.Error()}
+		return source, answer, s.keep(r.Context(), d, given, now, &Problem{
+			Type: typeBody, Title: "Body not readable", Status: http.StatusBadRequest, Detail: err.Error(),
+		})
 	}
 	if len(read.Refused) > 0 {
 		s.metrics.events.WithLabelValues(source, "refused").Add(float64(len(read.Refused)))
@@ -114,9 +117,14 @@ func (s *Service) take(w http.ResponseWriter, r *http.Request) (source string, a
 		s.metrics.events.WithLabelValues(source, "skipped").Add(float64(read.Skipped))
 	}
 	if len(read.Events) == 0 && len(read.Refused) > 0 {
-		return source, answer, &Problem{
+		return source, answer, s.keep(r.Context(), d, given, now, &Problem{
 			Type: typeEvent, Title: "No event could be taken", Status: http.StatusUnprocessableEntity,
 			Detail: read.Refused[0].Detail, Events: read.Refused,
+		})
+	}
+	if len(read.Refused) > 0 {
+		if p := s.keep(r.Context(), d, given, now, nil, read.Refused...); p != nil {
+			return source, answer, p
 		}
 	}
 	if len(read.Events) == 0 {

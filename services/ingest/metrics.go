@@ -17,6 +17,7 @@ type metrics struct {
 	requests *prometheus.CounterVec
 	seconds  prometheus.Histogram
 	events   *prometheus.CounterVec
+	kept     *prometheus.CounterVec
 }
 
 func newMetrics(r prometheus.Registerer) *metrics {
@@ -32,7 +33,10 @@ func newMetrics(r prometheus.Registerer) *metrics {
 			Name: "leadpact_ingest_events_total", Help: "Events in webhook bodies by source and result: accepted, refused, skipped, unavailable.",
 		}, []string{"source", "result"}),
 	}
-	r.MustRegister(m.requests, m.seconds, m.events)
+	m.kept = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "leadpact_ingest_bodies_kept_total", Help: "Bodies that could not be taken in, or not all of them, and were sent on into quarantine; by source.",
+	}, []string{"source"})
+	r.MustRegister(m.requests, m.seconds, m.events, m.kept)
 	return m
 }
 
@@ -64,6 +68,7 @@ func (m *metrics) accept(source string, events int) { m.success(source).events.A
 func (m *metrics) begin(sources []agreement.Source) {
 	for _, s := range sources {
 		m.success(s.Name)
+		m.kept.WithLabelValues(s.Name)
 		for _, result := range []string{"refused", "skipped", "unavailable"} {
 			m.events.WithLabelValues(s.Name, result)
 		}

@@ -7,7 +7,7 @@
 // The events that the services exchange over NATS JetStream.
 //
 // One message on the wire is one Batch. Instants are microseconds since the Unix epoch, UTC. Personal data stands only in
-// LeadReceived and in Contact; every other field carries ids.
+// LeadReceived, in Contact and in HookRefused; every other field carries ids.
 
 package eventv1
 
@@ -159,6 +159,7 @@ type Event struct {
 	//	*Event_LeadOutcome
 	//	*Event_LeadMerged
 	//	*Event_LeadErased
+	//	*Event_HookRefused
 	//	*Event_HandoffStarted
 	//	*Event_HandoffWaiting
 	//	*Event_HandoffAssigned
@@ -323,6 +324,15 @@ func (x *Event) GetLeadErased() *LeadErased {
 	return nil
 }
 
+func (x *Event) GetHookRefused() *HookRefused {
+	if x != nil {
+		if x, ok := x.Body.(*Event_HookRefused); ok {
+			return x.HookRefused
+		}
+	}
+	return nil
+}
+
 func (x *Event) GetHandoffStarted() *HandoffStarted {
 	if x != nil {
 		if x, ok := x.Body.(*Event_HandoffStarted); ok {
@@ -459,6 +469,10 @@ type Event_LeadErased struct {
 	LeadErased *LeadErased `protobuf:"bytes,21,opt,name=lead_erased,json=leadErased,proto3,oneof"`
 }
 
+type Event_HookRefused struct {
+	HookRefused *HookRefused `protobuf:"bytes,24,opt,name=hook_refused,json=hookRefused,proto3,oneof"`
+}
+
 type Event_HandoffStarted struct {
 	HandoffStarted *HandoffStarted `protobuf:"bytes,32,opt,name=handoff_started,json=handoffStarted,proto3,oneof"`
 }
@@ -518,6 +532,8 @@ func (*Event_LeadOutcome) isEvent_Body() {}
 func (*Event_LeadMerged) isEvent_Body() {}
 
 func (*Event_LeadErased) isEvent_Body() {}
+
+func (*Event_HookRefused) isEvent_Body() {}
 
 func (*Event_HandoffStarted) isEvent_Body() {}
 
@@ -1346,6 +1362,142 @@ func (*LeadErased) Descriptor() ([]byte, []int) {
 	return file_leadpact_event_v1_event_proto_rawDescGZIP(), []int{11}
 }
 
+// HookRefused carries a webhook that proved its sender and could not be taken in, or not all of it, so that it can be mended and taken
+// in later. The event's agreement is the one that could not read it.
+type HookRefused struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// As it was posted; a secret that proved it is blanked, each of its bytes by a '*'.
+	Body []byte `protobuf:"bytes,1,opt,name=body,proto3" json:"body,omitempty"`
+	// SHA-256 of the source's name, a line feed and the body as it was posted.
+	Digest []byte `protobuf:"bytes,2,opt,name=digest,proto3" json:"digest,omitempty"`
+	// Those that reading it depends on: the media type, CloudEvents' attributes, the sender's id. Never what proves it.
+	Headers []*Header `protobuf:"bytes,3,rep,name=headers,proto3" json:"headers,omitempty"`
+	// Why, in words that repeat nothing of the body.
+	Reason string `protobuf:"bytes,4,opt,name=reason,proto3" json:"reason,omitempty"`
+	// The places in the body of the events that were refused, from 0, when others were taken; empty when none was.
+	Refused       []uint32 `protobuf:"varint,5,rep,packed,name=refused,proto3" json:"refused,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *HookRefused) Reset() {
+	*x = HookRefused{}
+	mi := &file_leadpact_event_v1_event_proto_msgTypes[12]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *HookRefused) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*HookRefused) ProtoMessage() {}
+
+func (x *HookRefused) ProtoReflect() protoreflect.Message {
+	mi := &file_leadpact_event_v1_event_proto_msgTypes[12]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use HookRefused.ProtoReflect.Descriptor instead.
+func (*HookRefused) Descriptor() ([]byte, []int) {
+	return file_leadpact_event_v1_event_proto_rawDescGZIP(), []int{12}
+}
+
+func (x *HookRefused) GetBody() []byte {
+	if x != nil {
+		return x.Body
+	}
+	return nil
+}
+
+func (x *HookRefused) GetDigest() []byte {
+	if x != nil {
+		return x.Digest
+	}
+	return nil
+}
+
+func (x *HookRefused) GetHeaders() []*Header {
+	if x != nil {
+		return x.Headers
+	}
+	return nil
+}
+
+func (x *HookRefused) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+func (x *HookRefused) GetRefused() []uint32 {
+	if x != nil {
+		return x.Refused
+	}
+	return nil
+}
+
+// Header is one header of a webhook.
+type Header struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	Value         string                 `protobuf:"bytes,2,opt,name=value,proto3" json:"value,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Header) Reset() {
+	*x = Header{}
+	mi := &file_leadpact_event_v1_event_proto_msgTypes[13]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Header) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Header) ProtoMessage() {}
+
+func (x *Header) ProtoReflect() protoreflect.Message {
+	mi := &file_leadpact_event_v1_event_proto_msgTypes[13]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Header.ProtoReflect.Descriptor instead.
+func (*Header) Descriptor() ([]byte, []int) {
+	return file_leadpact_event_v1_event_proto_rawDescGZIP(), []int{13}
+}
+
+func (x *Header) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *Header) GetValue() string {
+	if x != nil {
+		return x.Value
+	}
+	return ""
+}
+
 // Terms is what every handoff and clock event repeats, so that a reader needs no other table.
 type Terms struct {
 	state   protoimpl.MessageState `protogen:"open.v1"`
@@ -1363,7 +1515,7 @@ type Terms struct {
 
 func (x *Terms) Reset() {
 	*x = Terms{}
-	mi := &file_leadpact_event_v1_event_proto_msgTypes[12]
+	mi := &file_leadpact_event_v1_event_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1375,7 +1527,7 @@ func (x *Terms) String() string {
 func (*Terms) ProtoMessage() {}
 
 func (x *Terms) ProtoReflect() protoreflect.Message {
-	mi := &file_leadpact_event_v1_event_proto_msgTypes[12]
+	mi := &file_leadpact_event_v1_event_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1388,7 +1540,7 @@ func (x *Terms) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Terms.ProtoReflect.Descriptor instead.
 func (*Terms) Descriptor() ([]byte, []int) {
-	return file_leadpact_event_v1_event_proto_rawDescGZIP(), []int{12}
+	return file_leadpact_event_v1_event_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *Terms) GetCycle() uint32 {
@@ -1453,7 +1605,7 @@ type HandoffStarted struct {
 
 func (x *HandoffStarted) Reset() {
 	*x = HandoffStarted{}
-	mi := &file_leadpact_event_v1_event_proto_msgTypes[13]
+	mi := &file_leadpact_event_v1_event_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1465,7 +1617,7 @@ func (x *HandoffStarted) String() string {
 func (*HandoffStarted) ProtoMessage() {}
 
 func (x *HandoffStarted) ProtoReflect() protoreflect.Message {
-	mi := &file_leadpact_event_v1_event_proto_msgTypes[13]
+	mi := &file_leadpact_event_v1_event_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1478,7 +1630,7 @@ func (x *HandoffStarted) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HandoffStarted.ProtoReflect.Descriptor instead.
 func (*HandoffStarted) Descriptor() ([]byte, []int) {
-	return file_leadpact_event_v1_event_proto_rawDescGZIP(), []int{13}
+	return file_leadpact_event_v1_event_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *HandoffStarted) GetTerms() *Terms {
@@ -1514,7 +1666,7 @@ type HandoffWaiting struct {
 
 func (x *HandoffWaiting) Reset() {
 	*x = HandoffWaiting{}
-	mi := &file_leadpact_event_v1_event_proto_msgTypes[14]
+	mi := &file_leadpact_event_v1_event_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1526,7 +1678,7 @@ func (x *HandoffWaiting) String() string {
 func (*HandoffWaiting) ProtoMessage() {}
 
 func (x *HandoffWaiting) ProtoReflect() protoreflect.Message {
-	mi := &file_leadpact_event_v1_event_proto_msgTypes[14]
+	mi := &file_leadpact_event_v1_event_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1539,7 +1691,7 @@ func (x *HandoffWaiting) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HandoffWaiting.ProtoReflect.Descriptor instead.
 func (*HandoffWaiting) Descriptor() ([]byte, []int) {
-	return file_leadpact_event_v1_event_proto_rawDescGZIP(), []int{14}
+	return file_leadpact_event_v1_event_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *HandoffWaiting) GetTerms() *Terms {
@@ -1568,7 +1720,7 @@ type HandoffAssigned struct {
 
 func (x *HandoffAssigned) Reset() {
 	*x = HandoffAssigned{}
-	mi := &file_leadpact_event_v1_event_proto_msgTypes[15]
+	mi := &file_leadpact_event_v1_event_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1580,7 +1732,7 @@ func (x *HandoffAssigned) String() string {
 func (*HandoffAssigned) ProtoMessage() {}
 
 func (x *HandoffAssigned) ProtoReflect() protoreflect.Message {
-	mi := &file_leadpact_event_v1_event_proto_msgTypes[15]
+	mi := &file_leadpact_event_v1_event_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1593,7 +1745,7 @@ func (x *HandoffAssigned) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HandoffAssigned.ProtoReflect.Descriptor instead.
 func (*HandoffAssigned) Descriptor() ([]byte, []int) {
-	return file_leadpact_event_v1_event_proto_rawDescGZIP(), []int{15}
+	return file_leadpact_event_v1_event_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *HandoffAssigned) GetTerms() *Terms {
@@ -1629,7 +1781,7 @@ type HandoffReleased struct {
 
 func (x *HandoffReleased) Reset() {
 	*x = HandoffReleased{}
-	mi := &file_leadpact_event_v1_event_proto_msgTypes[16]
+	mi := &file_leadpact_event_v1_event_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1641,7 +1793,7 @@ func (x *HandoffReleased) String() string {
 func (*HandoffReleased) ProtoMessage() {}
 
 func (x *HandoffReleased) ProtoReflect() protoreflect.Message {
-	mi := &file_leadpact_event_v1_event_proto_msgTypes[16]
+	mi := &file_leadpact_event_v1_event_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1654,7 +1806,7 @@ func (x *HandoffReleased) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HandoffReleased.ProtoReflect.Descriptor instead.
 func (*HandoffReleased) Descriptor() ([]byte, []int) {
-	return file_leadpact_event_v1_event_proto_rawDescGZIP(), []int{16}
+	return file_leadpact_event_v1_event_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *HandoffReleased) GetTerms() *Terms {
@@ -1683,7 +1835,7 @@ type HandoffClosed struct {
 
 func (x *HandoffClosed) Reset() {
 	*x = HandoffClosed{}
-	mi := &file_leadpact_event_v1_event_proto_msgTypes[17]
+	mi := &file_leadpact_event_v1_event_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1695,7 +1847,7 @@ func (x *HandoffClosed) String() string {
 func (*HandoffClosed) ProtoMessage() {}
 
 func (x *HandoffClosed) ProtoReflect() protoreflect.Message {
-	mi := &file_leadpact_event_v1_event_proto_msgTypes[17]
+	mi := &file_leadpact_event_v1_event_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1708,7 +1860,7 @@ func (x *HandoffClosed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HandoffClosed.ProtoReflect.Descriptor instead.
 func (*HandoffClosed) Descriptor() ([]byte, []int) {
-	return file_leadpact_event_v1_event_proto_rawDescGZIP(), []int{17}
+	return file_leadpact_event_v1_event_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *HandoffClosed) GetTerms() *Terms {
@@ -1747,7 +1899,7 @@ type Clock struct {
 
 func (x *Clock) Reset() {
 	*x = Clock{}
-	mi := &file_leadpact_event_v1_event_proto_msgTypes[18]
+	mi := &file_leadpact_event_v1_event_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1759,7 +1911,7 @@ func (x *Clock) String() string {
 func (*Clock) ProtoMessage() {}
 
 func (x *Clock) ProtoReflect() protoreflect.Message {
-	mi := &file_leadpact_event_v1_event_proto_msgTypes[18]
+	mi := &file_leadpact_event_v1_event_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1772,7 +1924,7 @@ func (x *Clock) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Clock.ProtoReflect.Descriptor instead.
 func (*Clock) Descriptor() ([]byte, []int) {
-	return file_leadpact_event_v1_event_proto_rawDescGZIP(), []int{18}
+	return file_leadpact_event_v1_event_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *Clock) GetId() string {
@@ -1840,7 +1992,7 @@ type ClockStarted struct {
 
 func (x *ClockStarted) Reset() {
 	*x = ClockStarted{}
-	mi := &file_leadpact_event_v1_event_proto_msgTypes[19]
+	mi := &file_leadpact_event_v1_event_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1852,7 +2004,7 @@ func (x *ClockStarted) String() string {
 func (*ClockStarted) ProtoMessage() {}
 
 func (x *ClockStarted) ProtoReflect() protoreflect.Message {
-	mi := &file_leadpact_event_v1_event_proto_msgTypes[19]
+	mi := &file_leadpact_event_v1_event_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1865,7 +2017,7 @@ func (x *ClockStarted) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ClockStarted.ProtoReflect.Descriptor instead.
 func (*ClockStarted) Descriptor() ([]byte, []int) {
-	return file_leadpact_event_v1_event_proto_rawDescGZIP(), []int{19}
+	return file_leadpact_event_v1_event_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *ClockStarted) GetClock() *Clock {
@@ -1886,7 +2038,7 @@ type ClockWarned struct {
 
 func (x *ClockWarned) Reset() {
 	*x = ClockWarned{}
-	mi := &file_leadpact_event_v1_event_proto_msgTypes[20]
+	mi := &file_leadpact_event_v1_event_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1898,7 +2050,7 @@ func (x *ClockWarned) String() string {
 func (*ClockWarned) ProtoMessage() {}
 
 func (x *ClockWarned) ProtoReflect() protoreflect.Message {
-	mi := &file_leadpact_event_v1_event_proto_msgTypes[20]
+	mi := &file_leadpact_event_v1_event_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1911,7 +2063,7 @@ func (x *ClockWarned) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ClockWarned.ProtoReflect.Descriptor instead.
 func (*ClockWarned) Descriptor() ([]byte, []int) {
-	return file_leadpact_event_v1_event_proto_rawDescGZIP(), []int{20}
+	return file_leadpact_event_v1_event_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *ClockWarned) GetClock() *Clock {
@@ -1941,7 +2093,7 @@ type ClockMet struct {
 
 func (x *ClockMet) Reset() {
 	*x = ClockMet{}
-	mi := &file_leadpact_event_v1_event_proto_msgTypes[21]
+	mi := &file_leadpact_event_v1_event_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1953,7 +2105,7 @@ func (x *ClockMet) String() string {
 func (*ClockMet) ProtoMessage() {}
 
 func (x *ClockMet) ProtoReflect() protoreflect.Message {
-	mi := &file_leadpact_event_v1_event_proto_msgTypes[21]
+	mi := &file_leadpact_event_v1_event_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1966,7 +2118,7 @@ func (x *ClockMet) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ClockMet.ProtoReflect.Descriptor instead.
 func (*ClockMet) Descriptor() ([]byte, []int) {
-	return file_leadpact_event_v1_event_proto_rawDescGZIP(), []int{21}
+	return file_leadpact_event_v1_event_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *ClockMet) GetClock() *Clock {
@@ -2002,7 +2154,7 @@ type ClockBreached struct {
 
 func (x *ClockBreached) Reset() {
 	*x = ClockBreached{}
-	mi := &file_leadpact_event_v1_event_proto_msgTypes[22]
+	mi := &file_leadpact_event_v1_event_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2014,7 +2166,7 @@ func (x *ClockBreached) String() string {
 func (*ClockBreached) ProtoMessage() {}
 
 func (x *ClockBreached) ProtoReflect() protoreflect.Message {
-	mi := &file_leadpact_event_v1_event_proto_msgTypes[22]
+	mi := &file_leadpact_event_v1_event_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2027,7 +2179,7 @@ func (x *ClockBreached) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ClockBreached.ProtoReflect.Descriptor instead.
 func (*ClockBreached) Descriptor() ([]byte, []int) {
-	return file_leadpact_event_v1_event_proto_rawDescGZIP(), []int{22}
+	return file_leadpact_event_v1_event_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *ClockBreached) GetClock() *Clock {
@@ -2055,7 +2207,7 @@ type ClockCancelled struct {
 
 func (x *ClockCancelled) Reset() {
 	*x = ClockCancelled{}
-	mi := &file_leadpact_event_v1_event_proto_msgTypes[23]
+	mi := &file_leadpact_event_v1_event_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2067,7 +2219,7 @@ func (x *ClockCancelled) String() string {
 func (*ClockCancelled) ProtoMessage() {}
 
 func (x *ClockCancelled) ProtoReflect() protoreflect.Message {
-	mi := &file_leadpact_event_v1_event_proto_msgTypes[23]
+	mi := &file_leadpact_event_v1_event_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2080,7 +2232,7 @@ func (x *ClockCancelled) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ClockCancelled.ProtoReflect.Descriptor instead.
 func (*ClockCancelled) Descriptor() ([]byte, []int) {
-	return file_leadpact_event_v1_event_proto_rawDescGZIP(), []int{23}
+	return file_leadpact_event_v1_event_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *ClockCancelled) GetClock() *Clock {
@@ -2114,7 +2266,7 @@ type AgreementActivated struct {
 
 func (x *AgreementActivated) Reset() {
 	*x = AgreementActivated{}
-	mi := &file_leadpact_event_v1_event_proto_msgTypes[24]
+	mi := &file_leadpact_event_v1_event_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2126,7 +2278,7 @@ func (x *AgreementActivated) String() string {
 func (*AgreementActivated) ProtoMessage() {}
 
 func (x *AgreementActivated) ProtoReflect() protoreflect.Message {
-	mi := &file_leadpact_event_v1_event_proto_msgTypes[24]
+	mi := &file_leadpact_event_v1_event_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2139,7 +2291,7 @@ func (x *AgreementActivated) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AgreementActivated.ProtoReflect.Descriptor instead.
 func (*AgreementActivated) Descriptor() ([]byte, []int) {
-	return file_leadpact_event_v1_event_proto_rawDescGZIP(), []int{24}
+	return file_leadpact_event_v1_event_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *AgreementActivated) GetHash() string {
@@ -2194,7 +2346,7 @@ type RosterChanged struct {
 
 func (x *RosterChanged) Reset() {
 	*x = RosterChanged{}
-	mi := &file_leadpact_event_v1_event_proto_msgTypes[25]
+	mi := &file_leadpact_event_v1_event_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2206,7 +2358,7 @@ func (x *RosterChanged) String() string {
 func (*RosterChanged) ProtoMessage() {}
 
 func (x *RosterChanged) ProtoReflect() protoreflect.Message {
-	mi := &file_leadpact_event_v1_event_proto_msgTypes[25]
+	mi := &file_leadpact_event_v1_event_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2219,7 +2371,7 @@ func (x *RosterChanged) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RosterChanged.ProtoReflect.Descriptor instead.
 func (*RosterChanged) Descriptor() ([]byte, []int) {
-	return file_leadpact_event_v1_event_proto_rawDescGZIP(), []int{25}
+	return file_leadpact_event_v1_event_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *RosterChanged) GetVersion() int64 {
@@ -2257,7 +2409,7 @@ const file_leadpact_event_v1_event_proto_rawDesc = "" +
 	"\x1dleadpact/event/v1/event.proto\x12\x11leadpact.event.v1\"O\n" +
 	"\x05Batch\x12\x14\n" +
 	"\x05major\x18\x01 \x01(\rR\x05major\x120\n" +
-	"\x06events\x18\x02 \x03(\v2\x18.leadpact.event.v1.EventR\x06events\"\x99\f\n" +
+	"\x06events\x18\x02 \x03(\v2\x18.leadpact.event.v1.EventR\x06events\"\xde\f\n" +
 	"\x05Event\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x16\n" +
 	"\x06source\x18\x02 \x01(\tR\x06source\x12\x12\n" +
@@ -2277,7 +2429,8 @@ const file_leadpact_event_v1_event_proto_rawDesc = "" +
 	"\vlead_merged\x18\x14 \x01(\v2\x1d.leadpact.event.v1.LeadMergedH\x00R\n" +
 	"leadMerged\x12@\n" +
 	"\vlead_erased\x18\x15 \x01(\v2\x1d.leadpact.event.v1.LeadErasedH\x00R\n" +
-	"leadErased\x12L\n" +
+	"leadErased\x12C\n" +
+	"\fhook_refused\x18\x18 \x01(\v2\x1e.leadpact.event.v1.HookRefusedH\x00R\vhookRefused\x12L\n" +
 	"\x0fhandoff_started\x18  \x01(\v2!.leadpact.event.v1.HandoffStartedH\x00R\x0ehandoffStarted\x12L\n" +
 	"\x0fhandoff_waiting\x18! \x01(\v2!.leadpact.event.v1.HandoffWaitingH\x00R\x0ehandoffWaiting\x12O\n" +
 	"\x10handoff_assigned\x18\" \x01(\v2\".leadpact.event.v1.HandoffAssignedH\x00R\x0fhandoffAssigned\x12O\n" +
@@ -2364,7 +2517,16 @@ const file_leadpact_event_v1_event_proto_rawDesc = "" +
 	"\bsurvivor\x18\x01 \x01(\tR\bsurvivor\x12\x1a\n" +
 	"\babsorbed\x18\x02 \x01(\tR\babsorbed\"\f\n" +
 	"\n" +
-	"LeadErased\"\xa7\x01\n" +
+	"LeadErased\"\xa0\x01\n" +
+	"\vHookRefused\x12\x12\n" +
+	"\x04body\x18\x01 \x01(\fR\x04body\x12\x16\n" +
+	"\x06digest\x18\x02 \x01(\fR\x06digest\x123\n" +
+	"\aheaders\x18\x03 \x03(\v2\x19.leadpact.event.v1.HeaderR\aheaders\x12\x16\n" +
+	"\x06reason\x18\x04 \x01(\tR\x06reason\x12\x18\n" +
+	"\arefused\x18\x05 \x03(\rR\arefused\"2\n" +
+	"\x06Header\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value\"\xa7\x01\n" +
 	"\x05Terms\x12\x14\n" +
 	"\x05cycle\x18\x01 \x01(\rR\x05cycle\x12\x12\n" +
 	"\x04pool\x18\x02 \x01(\tR\x04pool\x12\x14\n" +
@@ -2452,7 +2614,7 @@ func file_leadpact_event_v1_event_proto_rawDescGZIP() []byte {
 }
 
 var file_leadpact_event_v1_event_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_leadpact_event_v1_event_proto_msgTypes = make([]protoimpl.MessageInfo, 28)
+var file_leadpact_event_v1_event_proto_msgTypes = make([]protoimpl.MessageInfo, 30)
 var file_leadpact_event_v1_event_proto_goTypes = []any{
 	(Mode)(0),                  // 0: leadpact.event.v1.Mode
 	(*Batch)(nil),              // 1: leadpact.event.v1.Batch
@@ -2467,22 +2629,24 @@ var file_leadpact_event_v1_event_proto_goTypes = []any{
 	(*LeadOutcome)(nil),        // 10: leadpact.event.v1.LeadOutcome
 	(*LeadMerged)(nil),         // 11: leadpact.event.v1.LeadMerged
 	(*LeadErased)(nil),         // 12: leadpact.event.v1.LeadErased
-	(*Terms)(nil),              // 13: leadpact.event.v1.Terms
-	(*HandoffStarted)(nil),     // 14: leadpact.event.v1.HandoffStarted
-	(*HandoffWaiting)(nil),     // 15: leadpact.event.v1.HandoffWaiting
-	(*HandoffAssigned)(nil),    // 16: leadpact.event.v1.HandoffAssigned
-	(*HandoffReleased)(nil),    // 17: leadpact.event.v1.HandoffReleased
-	(*HandoffClosed)(nil),      // 18: leadpact.event.v1.HandoffClosed
-	(*Clock)(nil),              // 19: leadpact.event.v1.Clock
-	(*ClockStarted)(nil),       // 20: leadpact.event.v1.ClockStarted
-	(*ClockWarned)(nil),        // 21: leadpact.event.v1.ClockWarned
-	(*ClockMet)(nil),           // 22: leadpact.event.v1.ClockMet
-	(*ClockBreached)(nil),      // 23: leadpact.event.v1.ClockBreached
-	(*ClockCancelled)(nil),     // 24: leadpact.event.v1.ClockCancelled
-	(*AgreementActivated)(nil), // 25: leadpact.event.v1.AgreementActivated
-	(*RosterChanged)(nil),      // 26: leadpact.event.v1.RosterChanged
-	nil,                        // 27: leadpact.event.v1.LeadReceived.FieldsEntry
-	nil,                        // 28: leadpact.event.v1.Contact.FieldsEntry
+	(*HookRefused)(nil),        // 13: leadpact.event.v1.HookRefused
+	(*Header)(nil),             // 14: leadpact.event.v1.Header
+	(*Terms)(nil),              // 15: leadpact.event.v1.Terms
+	(*HandoffStarted)(nil),     // 16: leadpact.event.v1.HandoffStarted
+	(*HandoffWaiting)(nil),     // 17: leadpact.event.v1.HandoffWaiting
+	(*HandoffAssigned)(nil),    // 18: leadpact.event.v1.HandoffAssigned
+	(*HandoffReleased)(nil),    // 19: leadpact.event.v1.HandoffReleased
+	(*HandoffClosed)(nil),      // 20: leadpact.event.v1.HandoffClosed
+	(*Clock)(nil),              // 21: leadpact.event.v1.Clock
+	(*ClockStarted)(nil),       // 22: leadpact.event.v1.ClockStarted
+	(*ClockWarned)(nil),        // 23: leadpact.event.v1.ClockWarned
+	(*ClockMet)(nil),           // 24: leadpact.event.v1.ClockMet
+	(*ClockBreached)(nil),      // 25: leadpact.event.v1.ClockBreached
+	(*ClockCancelled)(nil),     // 26: leadpact.event.v1.ClockCancelled
+	(*AgreementActivated)(nil), // 27: leadpact.event.v1.AgreementActivated
+	(*RosterChanged)(nil),      // 28: leadpact.event.v1.RosterChanged
+	nil,                        // 29: leadpact.event.v1.LeadReceived.FieldsEntry
+	nil,                        // 30: leadpact.event.v1.Contact.FieldsEntry
 }
 var file_leadpact_event_v1_event_proto_depIdxs = []int32{
 	2,  // 0: leadpact.event.v1.Batch.events:type_name -> leadpact.event.v1.Event
@@ -2493,42 +2657,44 @@ var file_leadpact_event_v1_event_proto_depIdxs = []int32{
 	10, // 5: leadpact.event.v1.Event.lead_outcome:type_name -> leadpact.event.v1.LeadOutcome
 	11, // 6: leadpact.event.v1.Event.lead_merged:type_name -> leadpact.event.v1.LeadMerged
 	12, // 7: leadpact.event.v1.Event.lead_erased:type_name -> leadpact.event.v1.LeadErased
-	14, // 8: leadpact.event.v1.Event.handoff_started:type_name -> leadpact.event.v1.HandoffStarted
-	15, // 9: leadpact.event.v1.Event.handoff_waiting:type_name -> leadpact.event.v1.HandoffWaiting
-	16, // 10: leadpact.event.v1.Event.handoff_assigned:type_name -> leadpact.event.v1.HandoffAssigned
-	17, // 11: leadpact.event.v1.Event.handoff_released:type_name -> leadpact.event.v1.HandoffReleased
-	18, // 12: leadpact.event.v1.Event.handoff_closed:type_name -> leadpact.event.v1.HandoffClosed
-	20, // 13: leadpact.event.v1.Event.clock_started:type_name -> leadpact.event.v1.ClockStarted
-	21, // 14: leadpact.event.v1.Event.clock_warned:type_name -> leadpact.event.v1.ClockWarned
-	22, // 15: leadpact.event.v1.Event.clock_met:type_name -> leadpact.event.v1.ClockMet
-	23, // 16: leadpact.event.v1.Event.clock_breached:type_name -> leadpact.event.v1.ClockBreached
-	24, // 17: leadpact.event.v1.Event.clock_cancelled:type_name -> leadpact.event.v1.ClockCancelled
-	25, // 18: leadpact.event.v1.Event.agreement_activated:type_name -> leadpact.event.v1.AgreementActivated
-	26, // 19: leadpact.event.v1.Event.roster_changed:type_name -> leadpact.event.v1.RosterChanged
-	27, // 20: leadpact.event.v1.LeadReceived.fields:type_name -> leadpact.event.v1.LeadReceived.FieldsEntry
-	5,  // 21: leadpact.event.v1.LeadReceived.outcome:type_name -> leadpact.event.v1.Outcome
-	28, // 22: leadpact.event.v1.Contact.fields:type_name -> leadpact.event.v1.Contact.FieldsEntry
-	7,  // 23: leadpact.event.v1.LeadStaged.reasons:type_name -> leadpact.event.v1.Reason
-	8,  // 24: leadpact.event.v1.LeadStaged.contact:type_name -> leadpact.event.v1.Contact
-	5,  // 25: leadpact.event.v1.LeadOutcome.outcome:type_name -> leadpact.event.v1.Outcome
-	13, // 26: leadpact.event.v1.HandoffStarted.terms:type_name -> leadpact.event.v1.Terms
-	13, // 27: leadpact.event.v1.HandoffWaiting.terms:type_name -> leadpact.event.v1.Terms
-	13, // 28: leadpact.event.v1.HandoffAssigned.terms:type_name -> leadpact.event.v1.Terms
-	13, // 29: leadpact.event.v1.HandoffReleased.terms:type_name -> leadpact.event.v1.Terms
-	13, // 30: leadpact.event.v1.HandoffClosed.terms:type_name -> leadpact.event.v1.Terms
-	13, // 31: leadpact.event.v1.Clock.terms:type_name -> leadpact.event.v1.Terms
-	19, // 32: leadpact.event.v1.ClockStarted.clock:type_name -> leadpact.event.v1.Clock
-	19, // 33: leadpact.event.v1.ClockWarned.clock:type_name -> leadpact.event.v1.Clock
-	19, // 34: leadpact.event.v1.ClockMet.clock:type_name -> leadpact.event.v1.Clock
-	19, // 35: leadpact.event.v1.ClockBreached.clock:type_name -> leadpact.event.v1.Clock
-	19, // 36: leadpact.event.v1.ClockCancelled.clock:type_name -> leadpact.event.v1.Clock
-	3,  // 37: leadpact.event.v1.LeadReceived.FieldsEntry.value:type_name -> leadpact.event.v1.Value
-	3,  // 38: leadpact.event.v1.Contact.FieldsEntry.value:type_name -> leadpact.event.v1.Value
-	39, // [39:39] is the sub-list for method output_type
-	39, // [39:39] is the sub-list for method input_type
-	39, // [39:39] is the sub-list for extension type_name
-	39, // [39:39] is the sub-list for extension extendee
-	0,  // [0:39] is the sub-list for field type_name
+	13, // 8: leadpact.event.v1.Event.hook_refused:type_name -> leadpact.event.v1.HookRefused
+	16, // 9: leadpact.event.v1.Event.handoff_started:type_name -> leadpact.event.v1.HandoffStarted
+	17, // 10: leadpact.event.v1.Event.handoff_waiting:type_name -> leadpact.event.v1.HandoffWaiting
+	18, // 11: leadpact.event.v1.Event.handoff_assigned:type_name -> leadpact.event.v1.HandoffAssigned
+	19, // 12: leadpact.event.v1.Event.handoff_released:type_name -> leadpact.event.v1.HandoffReleased
+	20, // 13: leadpact.event.v1.Event.handoff_closed:type_name -> leadpact.event.v1.HandoffClosed
+	22, // 14: leadpact.event.v1.Event.clock_started:type_name -> leadpact.event.v1.ClockStarted
+	23, // 15: leadpact.event.v1.Event.clock_warned:type_name -> leadpact.event.v1.ClockWarned
+	24, // 16: leadpact.event.v1.Event.clock_met:type_name -> leadpact.event.v1.ClockMet
+	25, // 17: leadpact.event.v1.Event.clock_breached:type_name -> leadpact.event.v1.ClockBreached
+	26, // 18: leadpact.event.v1.Event.clock_cancelled:type_name -> leadpact.event.v1.ClockCancelled
+	27, // 19: leadpact.event.v1.Event.agreement_activated:type_name -> leadpact.event.v1.AgreementActivated
+	28, // 20: leadpact.event.v1.Event.roster_changed:type_name -> leadpact.event.v1.RosterChanged
+	29, // 21: leadpact.event.v1.LeadReceived.fields:type_name -> leadpact.event.v1.LeadReceived.FieldsEntry
+	5,  // 22: leadpact.event.v1.LeadReceived.outcome:type_name -> leadpact.event.v1.Outcome
+	30, // 23: leadpact.event.v1.Contact.fields:type_name -> leadpact.event.v1.Contact.FieldsEntry
+	7,  // 24: leadpact.event.v1.LeadStaged.reasons:type_name -> leadpact.event.v1.Reason
+	8,  // 25: leadpact.event.v1.LeadStaged.contact:type_name -> leadpact.event.v1.Contact
+	5,  // 26: leadpact.event.v1.LeadOutcome.outcome:type_name -> leadpact.event.v1.Outcome
+	14, // 27: leadpact.event.v1.HookRefused.headers:type_name -> leadpact.event.v1.Header
+	15, // 28: leadpact.event.v1.HandoffStarted.terms:type_name -> leadpact.event.v1.Terms
+	15, // 29: leadpact.event.v1.HandoffWaiting.terms:type_name -> leadpact.event.v1.Terms
+	15, // 30: leadpact.event.v1.HandoffAssigned.terms:type_name -> leadpact.event.v1.Terms
+	15, // 31: leadpact.event.v1.HandoffReleased.terms:type_name -> leadpact.event.v1.Terms
+	15, // 32: leadpact.event.v1.HandoffClosed.terms:type_name -> leadpact.event.v1.Terms
+	15, // 33: leadpact.event.v1.Clock.terms:type_name -> leadpact.event.v1.Terms
+	21, // 34: leadpact.event.v1.ClockStarted.clock:type_name -> leadpact.event.v1.Clock
+	21, // 35: leadpact.event.v1.ClockWarned.clock:type_name -> leadpact.event.v1.Clock
+	21, // 36: leadpact.event.v1.ClockMet.clock:type_name -> leadpact.event.v1.Clock
+	21, // 37: leadpact.event.v1.ClockBreached.clock:type_name -> leadpact.event.v1.Clock
+	21, // 38: leadpact.event.v1.ClockCancelled.clock:type_name -> leadpact.event.v1.Clock
+	3,  // 39: leadpact.event.v1.LeadReceived.FieldsEntry.value:type_name -> leadpact.event.v1.Value
+	3,  // 40: leadpact.event.v1.Contact.FieldsEntry.value:type_name -> leadpact.event.v1.Value
+	41, // [41:41] is the sub-list for method output_type
+	41, // [41:41] is the sub-list for method input_type
+	41, // [41:41] is the sub-list for extension type_name
+	41, // [41:41] is the sub-list for extension extendee
+	0,  // [0:41] is the sub-list for field type_name
 }
 
 func init() { file_leadpact_event_v1_event_proto_init() }
@@ -2543,6 +2709,7 @@ func file_leadpact_event_v1_event_proto_init() {
 		(*Event_LeadOutcome)(nil),
 		(*Event_LeadMerged)(nil),
 		(*Event_LeadErased)(nil),
+		(*Event_HookRefused)(nil),
 		(*Event_HandoffStarted)(nil),
 		(*Event_HandoffWaiting)(nil),
 		(*Event_HandoffAssigned)(nil),
@@ -2567,7 +2734,7 @@ func file_leadpact_event_v1_event_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_leadpact_event_v1_event_proto_rawDesc), len(file_leadpact_event_v1_event_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   28,
+			NumMessages:   30,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
