@@ -186,7 +186,11 @@ func holds(sc scope, test preset.Test) bool {
 // id.
 func (s *Source) event(sc scope, id string, now time.Time, fallback func() string) (Event, error) {
 	e := &eventv1.Event{Source: s.Name, RecordedAt: event.Micros(now), Mode: eventv1.Mode_MODE_LIVE}
-	if _, ok := sc.event.(object); !ok {
+	switch n := sc.event.(type) {
+	case object:
+	case unreadable:
+		return Event{Event: e}, n.error
+	default:
 		return Event{Event: e}, errors.New("the event is not an object")
 	}
 	r := reader{}

@@ -40,6 +40,8 @@ type parcel struct {
 	// given is closed when the request has given up: its sender was told to try again.
 	given <-chan struct{}
 	done  chan error
+	// place is one of its source's places in the queue; it is given back when the parcel leaves the queue.
+	place <-chan struct{}
 }
 
 // over says whether nobody waits for p any longer.
@@ -65,9 +67,10 @@ func newCommitter(partition int, bus Publisher) *committer {
 	return &committer{partition: partition, bus: bus, queue: make(chan *parcel, maxQueued), stopped: make(chan struct{})}
 }
 
-// submit waits until events are durable, refused by the log, or ctx ends. An error leaves open whether they were stored.
-func (c *committer) submit(ctx context.Context, events []hook.Event) error {
-	p := &parcel{count: len(events), given: ctx.Done(), done: make(chan error, 1)}
+// submit waits until events are durable, refused by the log, or ctx ends. places are those that their source may take in the queue;
+// when ctx ends before there is one, the error is errNoisy, and nothing was stored. Any other error leaves open whether they were.
+func (c *committer) submit(ctx context.Context, places chan struct{}, events []hook.Event) error {
+	p := &parcel{count: len(events), given: ctx.Done(), done: make(chan error, 1), place: places}
 	size := 0
 	for _, e := range events {
 		size += len(e.Wire) + 8 // with its frame
@@ -77,10 +80,19 @@ func (c *committer) submit(ctx context.Context, events []hook.Event) error {
 		p.frames = event.AppendFrame(p.frames, e.Wire)
 	}
 	select {
-	case c.queue <- p:
+	case places <- struct{}{}:
 	case <-c.stopped:
 		return errStopped
 	case <-ctx.Done():
+		return errNoisy
+	}
+	select {
+	case c.queue <- p:
+	case <-c.stopped:
+		<-places
+		return errStopped
+	case <-ctx.Done():
+		<-places
 		return fmt.Errorf("wait for a place in the queue: %w", ctx.Err())
 	}
 	select {
@@ -112,6 +124,7 @@ func (c *committer) run(ctx context.Context) {
 		if first == nil {
 			select {
 			case first = <-c.queue:
+				<-first.place
 			case <-ctx.Done():
 				return
 			}
@@ -145,6 +158,7 @@ func (c *committer) gather(first *parcel) (group []*parcel, held *parcel) {
 	for {
 		select {
 		case p := <-c.queue:
+			<-p.place
 			if p.over() {
 				continue
 			}

@@ -33,7 +33,11 @@ func (s *Service) keep(ctx context.Context, d *door, r *hook.Request, now time.T
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.cfg.Patience)
 	defer cancel()
-	if err := s.commit(ctx, []hook.Event{e}); err != nil {
+	err = s.commit(ctx, d.share, []hook.Event{e})
+	switch {
+	case errors.Is(err, errNoisy):
+		return noisy()
+	case err != nil:
 		s.cfg.Logger.Warn("a refused body is not kept yet", "source", d.source.Name, "error", err)
 		return unavailable("the event log did not acknowledge in time")
 	}
