@@ -77,9 +77,11 @@ func (c *counted) Read(p []byte) (int, error) {
 	c.taken += int64(n)
 	all, own := c.in.held.Add(int64(n)), c.of.held.Add(int64(n))
 	switch {
+	case own > c.in.most/2:
+		return n, errNoisy
 	case all > c.in.most:
 		return n, errCrowded
-	case own > c.in.most-all:
+	case own > c.in.most-all: // more than is left for the others
 		return n, errNoisy
 	}
 	return n, err

@@ -385,7 +385,21 @@ func TestCrowded(t *testing.T) {
 	}
 	eventually(t, "what came is in hand", func() bool { return w.service.bodies.held.Load() == 2*(16+200) })
 	w.took("beside idle ones", w.post("form", `{"external_id":"1"}`))
-	w.refused("one too many", w.post("form", `{"external_id":"`+strings.Repeat("x", 700)+`"}`), 503, typeUnavailable)
+	long := func(n int) string { return `{"external_id":"` + strings.Repeat("x", n) + `"}` }
+	w.refused("more than its half", w.post("form", long(200)), 429, typeRate)
+	w.took("another source meanwhile", w.post("crm", `{"batch":{"items":[{"contact":{"id":"`+strings.Repeat("x", 180)+`"}}]}}`))
+	body, feed := io.Pipe()
+	r := request(t, "crm", "")
+	r.Body = body
+	other := w.later(r)
+	_, _ = feed.Write([]byte(`{"batch":{"items":[{"contact":{"id":"` + strings.Repeat("x", 216-37)))
+	eventually(t, "what came is in hand", func() bool { return w.service.bodies.held.Load() == 3*(16+200) })
+	w.refused("more than is left, by one that holds little", w.post("signed", long(180)), 429, typeRate)
+	w.refused("more than all together may hold", w.post("signed", long(400)), 503, typeUnavailable)
+	_, _ = feed.Write([]byte(`"}}]}}`))
+	_ = feed.Close()
+	<-other.done
+	w.took("the other slow one", other.rec)
 	for i, s := range crowd {
 		if i >= 2 {
 			_, _ = s.feed.Write([]byte(`{"external_id":"1`))
@@ -396,6 +410,11 @@ func TestCrowded(t *testing.T) {
 	}
 	if held := w.service.bodies.held.Load(); held != 0 {
 		t.Errorf("%d bytes are still in hand", held)
+	}
+	for name, b := range w.service.doors.bounds {
+		if held := b.share.held.Load(); held != 0 {
+			t.Errorf("%d bytes of %s are still in hand", held, name)
+		}
 	}
 }
 

@@ -196,14 +196,14 @@ func (s *Service) commit(ctx context.Context, of *share, events []hook.Event) er
 		}
 	}
 	if parts == nil {
-		if err := s.committers[first].submit(ctx, of.places[first], events); err != nil {
+		if err := s.committers[first].submit(ctx, of.lanes[first], events); err != nil {
 			return fmt.Errorf("commit %d events: %w", len(events), err)
 		}
 		return nil
 	}
 	var side errgroup.Group
 	for p, part := range parts {
-		side.Go(func() error { return s.committers[p].submit(ctx, of.places[p], part) })
+		side.Go(func() error { return s.committers[p].submit(ctx, of.lanes[p], part) })
 	}
 	if err := side.Wait(); err != nil {
 		return fmt.Errorf("commit %d events: %w", len(events), err)
