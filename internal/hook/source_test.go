@@ -405,11 +405,3 @@ func FuzzEvents(f *testing.F) {
 		}
 	})
 }
-
-func ids(events []Event) []string {
-	out := make([]string, len(events))
-	for i, e := range events {
-		out[i] = e.Event.GetId()
-	}
-	return out
-}
