@@ -219,7 +219,9 @@ func (r *reading) learn(b *batch) {
 }
 
 // stuck says that an event is not taken in.
-func (p *piece) stuck() bool { return p.Result == quarantine.EventRefused || p.Result == quarantine.EventConflict }
+func (p *piece) stuck() bool {
+	return p.Result == quarantine.EventRefused || p.Result == quarantine.EventConflict
+}
 
 // waits counts the events that are still not taken in.
 func (r *reading) waits() (n int) {
