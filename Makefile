@@ -117,11 +117,12 @@ bench-quick: build .bin/testpg ## take every path of the benchmarks once; it say
 	@$(BENCH) -quick -json .bin/bench-quick.json -page .bin/bench-quick.html
 
 .PHONY: chaos
-chaos: build .bin/testpg ## kill -9 at random moments under load: one embedded process 25 times, roles in production 10 times
+chaos: build .bin/testpg ## kill -9 at random moments under load: one embedded process 25 times, roles in production 10 times; NATS away for a minute
 	@$(GO) build -o .bin/chaos ./tools/chaos
 	@GOWORK=off $(GO) build -o .bin/nats-server github.com/nats-io/nats-server/v2
 	.bin/chaos -kills 25
 	.bin/testpg -- .bin/chaos -production -kills 10
+	.bin/testpg -- .bin/chaos -retries
 
 .PHONY: mutants
 mutants: .bin/testpg ## break promises on purpose and list which test turns red

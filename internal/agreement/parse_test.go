@@ -13,6 +13,7 @@ import (
 
 	"github.com/leadpact/leadpact/internal/agreement"
 	"github.com/leadpact/leadpact/internal/calendar"
+	"github.com/leadpact/leadpact/internal/preset"
 )
 
 // whole has every section of the language in a compact form.
@@ -97,6 +98,10 @@ func TestParse(t *testing.T) {
 		return calendar.Span{Open: o, Close: c}
 	}
 	long := []calendar.Span{hours("09:00", "12:00"), hours("13:00", "17:00")}
+	plain, err := preset.ByName("json")
+	if err != nil {
+		t.Fatal(err)
+	}
 	want := &agreement.Agreement{
 		Title: "Leads", Version: "1.10", Hash: hex.EncodeToString(sum[:]), Text: []byte(whole),
 		Parties: agreement.Parties{Marketing: agreement.Party{Name: "Mara"}, Sales: agreement.Party{Name: "Theo"}},
@@ -108,17 +113,17 @@ func TestParse(t *testing.T) {
 		Channels: []string{"organic", "paid"},
 		Sources: []agreement.Source{
 			{
-				Name: "web", Format: agreement.JSON, Channel: "organic",
+				Name: "web", Preset: "json", Formats: []preset.Format{preset.JSON}, Channel: "organic",
 				Verify: agreement.Verify{
-					Kind: agreement.HMAC, Secrets: []string{"env:NEW", "file:/run/old"},
-					Header: "X-Sig", Encoding: "base64", Prefix: "v1=", Algorithm: "sha1",
+					Secrets: []string{"env:NEW", "file:/run/old"},
+					Proof:   preset.Proof{Kind: preset.HMAC, Header: "X-Sig", Encoding: "base64", Prefix: "v1=", Algorithm: "sha1"},
 				},
-				Map: agreement.Mapping{Kind: "event.name", Fields: map[string]string{"employees": "company.size"}},
+				Map: preset.Mapping{Kind: at(t, "event.name"), Fields: map[string]preset.Place{"employees": at(t, "company.size")}}.Over(plain.Map),
 			},
 			{
-				Name: "crm", Format: agreement.JSON, History: true,
-				Verify: agreement.Verify{Kind: agreement.Bearer, Secrets: []string{"env:CRM"}},
-				Map:    agreement.Mapping{Outcomes: map[string]string{"deal.won": "won"}},
+				Name: "crm", Preset: "json", Formats: []preset.Format{preset.JSON}, History: true,
+				Verify: agreement.Verify{Proof: preset.Proof{Kind: preset.Bearer}, Secrets: []string{"env:CRM"}},
+				Map:    preset.Mapping{Outcomes: map[string]string{"deal.won": "won"}}.Over(plain.Map),
 			},
 		},
 		Calendars: []calendar.Spec{{
@@ -159,7 +164,7 @@ func TestParse(t *testing.T) {
 		},
 		Rejections: []agreement.Rejection{{Reason: "no-fit", Recycle: true}, {Reason: "no-time"}},
 	}
-	if diff := cmp.Diff(want, got, cmpopts.IgnoreTypes(&agreement.Condition{}), cmpopts.IgnoreUnexported(agreement.Agreement{}, agreement.Scoring{})); diff != "" {
+	if diff := cmp.Diff(want, got, cmpopts.IgnoreTypes(&agreement.Condition{}), cmpopts.IgnoreUnexported(agreement.Agreement{}, agreement.Scoring{}, agreement.Source{}, preset.Path{})); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
 	}
 	for _, c := range []struct {
@@ -400,4 +405,13 @@ func FuzzParse(f *testing.F) {
 			}
 		}
 	})
+}
+
+func at(t *testing.T, path string) preset.Place {
+	t.Helper()
+	p, err := preset.At(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
 }

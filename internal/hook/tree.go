@@ -1,11 +1,10 @@
-package ingest
+package hook
 
 import (
 	"bytes"
 	"errors"
 	"fmt"
 	"strconv"
-	"strings"
 	"sync"
 	"unicode/utf8"
 
@@ -191,46 +190,6 @@ func (p *parser) syntax(err error) error {
 		return fmt.Errorf("a key stands twice in one object, near byte %d", at)
 	}
 	return fmt.Errorf("not valid JSON near byte %d", at)
-}
-
-// path leads through objects and array indexes.
-type path []string
-
-// split reads a path with dots; "" leads nowhere.
-func split(dotted string) path {
-	if dotted == "" {
-		return nil
-	}
-	return strings.Split(dotted, ".")
-}
-
-// String is the path as the agreement has it.
-func (p path) String() string { return strings.Join(p, ".") }
-
-// at follows a path; false when something on the way is missing or null, and for a path that leads nowhere.
-func at(n node, p path) (node, bool) {
-	if len(p) == 0 {
-		return nil, false
-	}
-	for _, part := range p {
-		switch v := n.(type) {
-		case object:
-			next, ok := v.get(part)
-			if !ok {
-				return nil, false
-			}
-			n = next
-		case array:
-			i, err := strconv.Atoi(part)
-			if err != nil || i < 0 || i >= len(v) {
-				return nil, false
-			}
-			n = v[i]
-		default:
-			return nil, false
-		}
-	}
-	return n, n != nil
 }
 
 // textOf is a scalar as text.

@@ -1,10 +1,12 @@
-package ingest
+package hook
 
 import (
 	"encoding/json"
 	"reflect"
 	"strings"
 	"testing"
+
+	"github.com/leadpact/leadpact/internal/preset"
 )
 
 func TestParseTakes(t *testing.T) {
@@ -150,11 +152,16 @@ func TestPaths(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	sc := scope{root: root, event: root}
 	for path, want := range map[string]node{
-		"a.b.0.c": "x", "a.d": number("7"), "5": "key",
-		"a.b.1.c": nil, "e": nil, "a.b.2.c": nil, "a.b.-1.c": nil, "a.b.x": nil, "a.d.e": nil, "A.d": nil, "a.": nil, "": nil, ".": nil,
+		"a.b.0.c": "x", "a.d": number("7"), "5": "key", "/a.d": number("7"), "=word": "word", "a.b.[c=x].c": "x",
+		"a.b.1.c": nil, "e": nil, "a.b.2.c": nil, "a.b.-1.c": nil, "a.b.x": nil, "a.d.e": nil, "A.d": nil, "a.b.[c=y].c": nil, "@key": nil,
 	} {
-		if got, ok := at(root, split(path)); got != want || ok != (want != nil) {
+		place, err := preset.At(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, ok := sc.first(place); got != want || ok != (want != nil) {
 			t.Errorf("%q: %#v, %v; want %#v", path, got, ok, want)
 		}
 	}

@@ -1,4 +1,4 @@
-package ingest
+package hook
 
 import (
 	"crypto/hmac"
@@ -10,7 +10,6 @@ import (
 	"errors"
 	"fmt"
 	"hash"
-	"net/http"
 	"strconv"
 	"strings"
 	"sync"
@@ -18,26 +17,26 @@ import (
 
 	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
 
-	"github.com/leadpact/leadpact/internal/agreement"
+	"github.com/leadpact/leadpact/internal/preset"
 )
 
 // tolerance is how far a signed time may lie from ours.
 const tolerance = 5 * time.Minute
 
-// verifier proves with one secret that a body comes from its source. It sees the raw bytes, before anything is parsed.
-type verifier interface {
-	// verify returns nil when the secret made the signature. The error tells the sender what to look at and never what was
+// Verifier proves with one secret that a body comes from its source. It sees the raw bytes, before anything is parsed.
+type Verifier interface {
+	// Verify returns nil when the secret made the signature. The error tells the sender what to look at and never what was
 	// expected.
-	verify(h http.Header, body []byte, now time.Time) error
+	Verify(r *Request, now time.Time) error
 }
 
-// newVerifier builds the verifier of one resolved secret. The error says nothing of the secret.
-func newVerifier(v agreement.Verify, secret string) (verifier, error) {
+// NewVerifier builds the verifier of one resolved secret. The error says nothing of the secret.
+func NewVerifier(v preset.Proof, secret string) (Verifier, error) {
 	if secret == "" {
 		return nil, errors.New("the secret is empty")
 	}
 	switch v.Kind {
-	case agreement.HMAC:
+	case preset.HMAC:
 		m := macVerifier{header: v.Header, prefix: v.Prefix, decode: hex.DecodeString}
 		if v.Encoding == "base64" {
 			m.decode = base64.StdEncoding.DecodeString
@@ -48,9 +47,9 @@ func newVerifier(v agreement.Verify, secret string) (verifier, error) {
 		}
 		m.macs = &sync.Pool{New: func() any { return hmac.New(sum, []byte(secret)) }}
 		return m, nil
-	case agreement.Bearer:
+	case preset.Bearer:
 		return bearerVerifier{sum: sha256.Sum256([]byte(secret))}, nil
-	case agreement.StandardWebhook:
+	case preset.StandardWebhook:
 		key, err := base64.StdEncoding.DecodeString(strings.TrimPrefix(secret, "whsec_"))
 		if err != nil || len(key) == 0 {
 			return nil, errors.New("the secret is no Standard Webhooks secret: whsec_ and base64")
@@ -70,8 +69,8 @@ type macVerifier struct {
 	macs           *sync.Pool // of hash.Hash with the secret in it: to take it in is half the work
 }
 
-func (m macVerifier) verify(h http.Header, body []byte, _ time.Time) error {
-	given, ok := strings.CutPrefix(h.Get(m.header), m.prefix)
+func (m macVerifier) Verify(r *Request, _ time.Time) error {
+	given, ok := strings.CutPrefix(r.Header.Get(m.header), m.prefix)
 	if !ok || given == "" {
 		return fmt.Errorf("the header %s with the signature is missing or has another form", m.header)
 	}
@@ -82,7 +81,7 @@ func (m macVerifier) verify(h http.Header, body []byte, _ time.Time) error {
 	mac := m.macs.Get().(hash.Hash) //nolint:errcheck,forcetypeassert // it holds nothing else
 	defer m.macs.Put(mac)
 	mac.Reset()
-	_, _ = mac.Write(body) // a hash never fails
+	_, _ = mac.Write(r.Body) // a hash never fails
 	if !hmac.Equal(mac.Sum(nil), sig) {
 		return fmt.Errorf("the signature in %s does not match the body: compare the secret, and sign the bytes that are sent", m.header)
 	}
@@ -91,8 +90,8 @@ func (m macVerifier) verify(h http.Header, body []byte, _ time.Time) error {
 
 type bearerVerifier struct{ sum [sha256.Size]byte }
 
-func (b bearerVerifier) verify(h http.Header, _ []byte, _ time.Time) error {
-	scheme, token, _ := strings.Cut(h.Get("Authorization"), " ")
+func (b bearerVerifier) Verify(r *Request, _ time.Time) error {
+	scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
 	if !strings.EqualFold(scheme, "Bearer") {
 		return errors.New("the header Authorization: Bearer … is missing")
 	}
@@ -105,16 +104,16 @@ func (b bearerVerifier) verify(h http.Header, _ []byte, _ time.Time) error {
 
 type standardVerifier struct{ webhook *standardwebhooks.Webhook }
 
-func (s standardVerifier) verify(h http.Header, body []byte, now time.Time) error {
-	sec, err := strconv.ParseInt(h.Get("webhook-timestamp"), 10, 64)
-	if err != nil || h.Get("webhook-id") == "" {
+func (s standardVerifier) Verify(r *Request, now time.Time) error {
+	sec, err := strconv.ParseInt(r.Header.Get("webhook-timestamp"), 10, 64)
+	if err != nil || r.Header.Get("webhook-id") == "" {
 		return errors.New("webhook-id, webhook-timestamp or webhook-signature is missing or malformed")
 	}
 	if d := now.Sub(time.Unix(sec, 0)).Abs(); d > tolerance {
 		return fmt.Errorf("webhook-timestamp is more than %s away from now: send it again with a new one", tolerance)
 	}
 	// The tolerance is checked above, against the clock that was handed in.
-	if s.webhook.VerifyIgnoringTimestamp(body, h) != nil {
+	if s.webhook.VerifyIgnoringTimestamp(r.Body, r.Header) != nil {
 		return errors.New("webhook-signature does not match the body")
 	}
 	return nil

@@ -1,4 +1,4 @@
-package ingest
+package hook
 
 import (
 	"crypto/hmac"
@@ -14,7 +14,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/leadpact/leadpact/internal/agreement"
+	"github.com/leadpact/leadpact/internal/preset"
 )
 
 func mac(sum func() hash.Hash, secret string, body []byte) []byte {
@@ -24,17 +24,29 @@ func mac(sum func() hash.Hash, secret string, body []byte) []byte {
 }
 
 // doorWith is a door that proves with secrets and maps nothing.
-func doorWith(t *testing.T, v agreement.Verify, secrets ...string) *door {
+func doorWith(t *testing.T, p preset.Proof, secrets ...string) proofs {
 	t.Helper()
-	d := &door{}
+	var out proofs
 	for _, s := range secrets {
-		made, err := newVerifier(v, s)
+		made, err := NewVerifier(p, s)
 		if err != nil {
 			t.Fatal(err)
 		}
-		d.verifiers = append(d.verifiers, made)
+		out = append(out, made)
 	}
-	return d
+	return out
+}
+
+// proofs are verifiers of which one must agree.
+type proofs []Verifier
+
+func (p proofs) verify(h http.Header, body []byte, now time.Time) (err error) {
+	for _, v := range p {
+		if err = v.Verify(&Request{Header: h, Body: body}, now); err == nil {
+			return nil
+		}
+	}
+	return err
 }
 
 func TestHMAC(t *testing.T) {
@@ -54,7 +66,7 @@ func TestHMAC(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			body := []byte(`{"email":"ada@example.com"}` + "\n")
-			v := agreement.Verify{Kind: agreement.HMAC, Header: "X-Signature", Algorithm: c.algorithm, Encoding: c.encoding, Prefix: c.prefix}
+			v := preset.Proof{Kind: preset.HMAC, Header: "X-Signature", Algorithm: c.algorithm, Encoding: c.encoding, Prefix: c.prefix}
 			d := doorWith(t, v, "new secret", "old secret")
 			given := func(s string) http.Header { return http.Header{"X-Signature": {s}} }
 			for _, secret := range []string{"new secret", "old secret"} {
@@ -95,7 +107,7 @@ func TestHMAC(t *testing.T) {
 
 func TestBearer(t *testing.T) {
 	t.Parallel()
-	d := doorWith(t, agreement.Verify{Kind: agreement.Bearer}, "token-1", "token-2")
+	d := doorWith(t, preset.Proof{Kind: preset.Bearer}, "token-1", "token-2")
 	for given, want := range map[string]bool{
 		"Bearer token-1": true, "Bearer token-2": true, "bearer token-1": true,
 		"Bearer token-3": false, "Bearer token-": false, "Bearer token-11": false, "Bearer ": false, "Bearer": false, "": false,
@@ -131,7 +143,7 @@ func publishedHeader(change map[string]string) http.Header {
 
 func TestStandardWebhooks(t *testing.T) {
 	t.Parallel()
-	v := agreement.Verify{Kind: agreement.StandardWebhook}
+	v := preset.Proof{Kind: preset.StandardWebhook}
 	other := "whsec_" + base64.StdEncoding.EncodeToString([]byte("another secret of 24 bytes"))
 	now := time.Unix(publishedTime, 0)
 	one, two := doorWith(t, v, publishedSecret), doorWith(t, v, other, publishedSecret)
@@ -182,13 +194,13 @@ func TestStandardWebhooks(t *testing.T) {
 func TestUnusableSecrets(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
-		kind   agreement.VerifyKind
+		kind   preset.ProofKind
 		secret string
 	}{
-		{agreement.HMAC, ""}, {agreement.Bearer, ""}, {agreement.StandardWebhook, ""}, {agreement.StandardWebhook, "whsec_"},
-		{agreement.StandardWebhook, "whsec_hunter2!"}, {"none", "x"},
+		{preset.HMAC, ""}, {preset.Bearer, ""}, {preset.StandardWebhook, ""}, {preset.StandardWebhook, "whsec_"},
+		{preset.StandardWebhook, "whsec_hunter2!"}, {"none", "x"},
 	} {
-		if _, err := newVerifier(agreement.Verify{Kind: c.kind}, c.secret); err == nil {
+		if _, err := NewVerifier(preset.Proof{Kind: c.kind}, c.secret); err == nil {
 			t.Errorf("%s takes the secret %q", c.kind, c.secret)
 		} else if strings.Contains(err.Error(), "hunter2") {
 			t.Errorf("the error repeats the secret: %v", err)

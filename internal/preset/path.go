@@ -18,8 +18,10 @@ const (
 	Each
 	// Items goes to every element of an array; a thing that is no array is the one item.
 	Items
-	// Where goes to the first element of an array whose member Name is the text Value.
+	// Where goes to the first element of an array whose member at the dotted Name is the text Value.
 	Where
+	// Ending goes to the first member whose name ends with Name.
+	Ending
 	// Key is the name of the member that the last Each over an object came through.
 	Key
 )
@@ -35,6 +37,7 @@ type Step struct {
 //
 //	contact.email                    members, from the event
 //	answers.[type=email].email       the first element whose member type is "email"
+//	[Job Title].[*_email]            a member by its whole name, whatever stands in it; the first whose name ends so
 //	entry.*.changes.*                every element; for events only
 //	lead.[]                          every element, or the one thing that stands there; for events only
 //	/meta.action                     from the body instead of the event
@@ -92,8 +95,14 @@ func parseStep(text string) (step Step, rest string, err error) {
 			return Step{Kind: Items}, rest, nil
 		}
 		name, value, found := strings.Cut(inner, "=")
-		if !found || name == "" || value == "" {
-			return step, "", errors.New("between [ and ] stands member=value, or nothing")
+		if ending, ok := strings.CutPrefix(inner, "*"); ok && ending != "" {
+			return Step{Kind: Ending, Name: ending}, rest, nil
+		}
+		if !found {
+			return Step{Name: inner}, rest, nil
+		}
+		if name == "" || value == "" {
+			return step, "", errors.New("between [ and ] stands member=value, a whole name, *ending, or nothing")
 		}
 		return Step{Kind: Where, Name: name, Value: value}, rest, nil
 	}
@@ -108,7 +117,7 @@ func parseStep(text string) (step Step, rest string, err error) {
 	case name == "":
 		return step, "", errors.New("a name is missing between the dots")
 	case strings.ContainsAny(name, " \t\r\n"):
-		return step, "", errors.New("a name has a blank in it: look for an element with [member=value] instead")
+		return step, "", errors.New("a name has a blank in it: write it in brackets, as [Job Title]")
 	case name == "*":
 		return Step{Kind: Each}, rest, nil
 	case name == "@key":

@@ -58,6 +58,8 @@ type Answer struct {
 	Status int    `yaml:"status"`
 	Type   string `yaml:"type"`
 	Body   string `yaml:"body"`
+	// Standing answers with the stage, score and owner of the one lead that was posted, to be written back onto it.
+	Standing bool `yaml:"standing"`
 }
 
 // ProofKind is how a sender proves itself.

@@ -8,6 +8,7 @@ import (
 	"sync"
 
 	"github.com/leadpact/leadpact/internal/event"
+	"github.com/leadpact/leadpact/internal/hook"
 )
 
 // Bounds of one message. The queue is bounded too, so that a slow log makes senders wait and then try again later, not us grow.
@@ -65,15 +66,15 @@ func newCommitter(partition int, bus Publisher) *committer {
 }
 
 // submit waits until events are durable, refused by the log, or ctx ends. An error leaves open whether they were stored.
-func (c *committer) submit(ctx context.Context, events []taken) error {
+func (c *committer) submit(ctx context.Context, events []hook.Event) error {
 	p := &parcel{count: len(events), given: ctx.Done(), done: make(chan error, 1)}
 	size := 0
 	for _, e := range events {
-		size += len(e.wire) + 8 // with its frame
+		size += len(e.Wire) + 8 // with its frame
 	}
 	p.frames = make([]byte, 0, size)
 	for _, e := range events {
-		p.frames = event.AppendFrame(p.frames, e.wire)
+		p.frames = event.AppendFrame(p.frames, e.Wire)
 	}
 	select {
 	case c.queue <- p:

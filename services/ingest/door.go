@@ -4,11 +4,11 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net/http"
 	"sync"
 	"time"
 
 	"github.com/leadpact/leadpact/internal/agreement"
+	"github.com/leadpact/leadpact/internal/hook"
 )
 
 // believed is how long resolved secrets count: one that is changed or withdrawn takes effect within a second, without a restart.
@@ -16,18 +16,18 @@ const believed = time.Second
 
 // door is one source made ready: its proof and its mapping.
 type door struct {
-	mapper    *mapper
-	verifiers []verifier
+	source    *hook.Source
+	verifiers []hook.Verifier
 	// missing says which of the source's secrets cannot be had; what they sign cannot be told from a forgery.
 	missing  error
 	resolved time.Time
 }
 
 // verify returns nil when one of the source's secrets made the signature.
-func (d *door) verify(h http.Header, body []byte, now time.Time) error {
+func (d *door) verify(r *hook.Request, now time.Time) error {
 	err := errors.New("the source has no usable secret")
 	for _, v := range d.verifiers {
-		if err = v.verify(h, body, now); err == nil {
+		if err = v.Verify(r, now); err == nil {
 			return nil
 		}
 	}
@@ -62,9 +62,9 @@ func (d *doors) of(a *agreement.Agreement, name string, now time.Time) *door {
 	}
 	made := &door{resolved: now}
 	if found != nil {
-		made.mapper = found.mapper
+		made.source = found.source
 	} else {
-		made.mapper = newMapper(a, s)
+		made.source = hook.New(a, s)
 	}
 	for i, ref := range s.Verify.Secrets {
 		v, err := d.resolve(s.Verify, ref)
@@ -81,10 +81,10 @@ func (d *doors) of(a *agreement.Agreement, name string, now time.Time) *door {
 	return made
 }
 
-func (d *doors) resolve(v agreement.Verify, ref string) (verifier, error) {
+func (d *doors) resolve(v agreement.Verify, ref string) (hook.Verifier, error) {
 	secret, err := d.secret(ref)
 	if err != nil {
 		return nil, err
 	}
-	return newVerifier(v, secret)
+	return hook.NewVerifier(v.Proof, secret)
 }

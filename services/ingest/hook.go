@@ -3,19 +3,22 @@ package ingest
 import (
 	"context"
 	"encoding/json"
-	"mime"
+	"errors"
 	"net/http"
 	"strconv"
 	"strings"
 
 	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/leadpact/leadpact/internal/hook"
 )
 
 // accepted is the answer of a 202.
 type accepted struct {
-	Accepted int       `json:"accepted"`
-	IDs      []string  `json:"ids"`
-	Refused  []Refusal `json:"refused,omitempty"`
+	Accepted int            `json:"accepted"`
+	IDs      []string       `json:"ids"`
+	Skipped  int            `json:"skipped,omitempty"`
+	Refused  []hook.Refusal `json:"refused,omitempty"`
 }
 
 // json is the answer's body.
@@ -29,6 +32,9 @@ func (a accepted) json() []byte {
 		out, _ = jsontext.AppendQuote(out, id) // an id that is no text was refused
 	}
 	out = append(out, ']')
+	if a.Skipped > 0 {
+		out = strconv.AppendInt(append(out, `,"skipped":`...), int64(a.Skipped), 10)
+	}
 	if len(a.Refused) > 0 {
 		refused, err := json.Marshal(a.Refused)
 		if err == nil { // of numbers and texts
@@ -74,8 +80,8 @@ func (s *Service) take(w http.ResponseWriter, r *http.Request) (source string, a
 	if d == nil {
 		return source, answer, &Problem{Type: typeUnknownSource, Title: "Unknown source", Status: http.StatusNotFound, Detail: "the agreement in force names no such source"}
 	}
-	source = d.mapper.source.Name
-	if p := media(r); p != nil {
+	source = d.source.Name
+	if p := media(d.source, r.Header); p != nil {
 		return source, answer, p
 	}
 	if why := s.closed.Load(); why != nil {
@@ -87,64 +93,77 @@ func (s *Service) take(w http.ResponseWriter, r *http.Request) (source string, a
 		return source, answer, problem
 	}
 	now = s.cfg.Now() // the body may have been long on its way
-	if err := d.verify(r.Header, body, now); err != nil {
+	given := &hook.Request{Method: r.Method, URI: address(r), Query: r.URL.Query(), Header: r.Header, Body: body}
+	if err := d.verify(given, now); err != nil {
 		if d.missing != nil { // the missing secret may be the one that signed: a 401 would make the sender give up
 			return source, answer, notSetUp()
 		}
 		return source, answer, unsigned(err.Error())
 	}
-	m, err := d.mapper.events(body, d.mapper.webhookID(r.Header), now)
-	if err != nil {
+	read, err := d.source.Read(given, now)
+	switch {
+	case errors.Is(err, hook.ErrAccount):
+		return source, answer, &Problem{Type: typeAccount, Title: "Account not taken", Status: http.StatusForbidden, Detail: err.Error()}
+	case err != nil:
 		return source, answer, &Problem{Type: typeBody, Title: "Body not readable", Status: http.StatusBadRequest, Detail: err.Error()}
 	}
-	if len(m.refused) > 0 {
-		s.metrics.events.WithLabelValues(source, "refused").Add(float64(len(m.refused)))
+	if len(read.Refused) > 0 {
+		s.metrics.events.WithLabelValues(source, "refused").Add(float64(len(read.Refused)))
 	}
-	if len(m.events) == 0 {
+	if read.Skipped > 0 {
+		s.metrics.events.WithLabelValues(source, "skipped").Add(float64(read.Skipped))
+	}
+	if len(read.Events) == 0 && len(read.Refused) > 0 {
 		return source, answer, &Problem{
 			Type: typeEvent, Title: "No event could be taken", Status: http.StatusUnprocessableEntity,
-			Detail: m.refused[0].Detail, Events: m.refused,
+			Detail: read.Refused[0].Detail, Events: read.Refused,
 		}
 	}
-	answer, problem = s.accept(r.Context(), source, m)
+	if len(read.Events) == 0 {
+		return source, accepted{Skipped: read.Skipped}, nil
+	}
+	answer, problem = s.accept(r.Context(), source, read)
 	return source, answer, problem
 }
 
 // accept waits for the log and tells what was taken. A sender that hangs up meanwhile does not cut it short: he comes again, and
 // were his events dropped each time, one whose patience is shorter than a slow log's answer would never get through.
-func (s *Service) accept(ctx context.Context, source string, m mapped) (accepted, *Problem) {
+func (s *Service) accept(ctx context.Context, source string, m hook.Read) (accepted, *Problem) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.cfg.Patience)
 	defer cancel()
-	if err := s.commit(ctx, m.events); err != nil {
-		s.metrics.events.WithLabelValues(source, "unavailable").Add(float64(len(m.events)))
-		s.cfg.Logger.Warn("events not accepted", "source", source, "events", len(m.events), "error", err)
+	if err := s.commit(ctx, m.Events); err != nil {
+		s.metrics.events.WithLabelValues(source, "unavailable").Add(float64(len(m.Events)))
+		s.cfg.Logger.Warn("events not accepted", "source", source, "events", len(m.Events), "error", err)
 		return accepted{}, unavailable("the event log did not acknowledge in time")
 	}
-	s.metrics.accept(source, len(m.events))
-	return accepted{Accepted: len(m.events), IDs: ids(m.events), Refused: m.refused}, nil
+	s.metrics.accept(source, len(m.Events))
+	return accepted{Accepted: len(m.Events), IDs: ids(m.Events), Skipped: m.Skipped, Refused: m.Refused}, nil
 }
 
-// media refuses what could not be read: other types than JSON, and compressed bodies.
-func media(r *http.Request) *Problem {
-	if enc := r.Header.Get("Content-Encoding"); enc != "" && !strings.EqualFold(enc, "identity") {
+// media refuses what could not be read: other types than the source writes, and compressed bodies.
+func media(s *hook.Source, h http.Header) *Problem {
+	if enc := h.Get("Content-Encoding"); enc != "" && !strings.EqualFold(enc, "identity") {
 		return &Problem{Type: typeMediaType, Title: "Encoding not supported", Status: http.StatusUnsupportedMediaType, Detail: "send the body uncompressed"}
 	}
-	given := r.Header.Get("Content-Type")
-	if given == "application/json" { // as most senders write it
-		return nil
-	}
-	t, params, err := mime.ParseMediaType(given)
-	charset := params["charset"]
-	if err != nil || (t != "application/json" && !strings.HasSuffix(t, "+json")) || (charset != "" && !strings.EqualFold(charset, "utf-8")) {
-		return &Problem{Type: typeMediaType, Title: "Media type not supported", Status: http.StatusUnsupportedMediaType, Detail: "send application/json in UTF-8"}
+	if _, err := s.Format(h); err != nil {
+		return &Problem{Type: typeMediaType, Title: "Media type not supported", Status: http.StatusUnsupportedMediaType, Detail: err.Error()}
 	}
 	return nil
 }
 
-func ids(events []taken) []string {
+// address is the public address of a request, as its sender knows it.
+func address(r *http.Request) string {
+	scheme := "http"
+	if r.TLS != nil {
+		scheme = "https"
+	}
+	return scheme + "://" + r.Host + r.URL.RequestURI()
+}
+
+func ids(events []hook.Event) []string {
 	out := make([]string, len(events))
 	for i, e := range events {
-		out[i] = e.event.GetId()
+		out[i] = e.Event.GetId()
 	}
 	return out
 }

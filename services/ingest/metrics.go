@@ -29,7 +29,7 @@ func newMetrics(r prometheus.Registerer) *metrics {
 			Buckets: []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5}, NativeHistogramBucketFactor: 1.1, NativeHistogramMaxBucketNumber: 160,
 		}),
 		events: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "leadpact_ingest_events_total", Help: "Events in webhook bodies by source and result: accepted, refused, unavailable.",
+			Name: "leadpact_ingest_events_total", Help: "Events in webhook bodies by source and result: accepted, refused, skipped, unavailable.",
 		}, []string{"source", "result"}),
 	}
 	r.MustRegister(m.requests, m.seconds, m.events)
@@ -64,7 +64,7 @@ func (m *metrics) accept(source string, events int) { m.success(source).events.A
 func (m *metrics) begin(sources []agreement.Source) {
 	for _, s := range sources {
 		m.success(s.Name)
-		for _, result := range []string{"refused", "unavailable"} {
+		for _, result := range []string{"refused", "skipped", "unavailable"} {
 			m.events.WithLabelValues(s.Name, result)
 		}
 	}

@@ -5,26 +5,20 @@ import (
 	"net/http"
 	"strconv"
 	"time"
+
+	"github.com/leadpact/leadpact/internal/hook"
 )
 
 // Problem is a refusal as RFC 9457 writes it. Type is stable; Detail says what to do. Of the body it repeats nothing but the
 // ids of refused events.
 type Problem struct {
-	Type   string    `json:"type"`
-	Title  string    `json:"title"`
-	Status int       `json:"status"`
-	Detail string    `json:"detail,omitempty"`
-	Events []Refusal `json:"refused,omitempty"`
+	Type   string         `json:"type"`
+	Title  string         `json:"title"`
+	Status int            `json:"status"`
+	Detail string         `json:"detail,omitempty"`
+	Events []hook.Refusal `json:"refused,omitempty"`
 
 	retryAfter time.Duration
-}
-
-// Refusal is one event of a batch that was not taken.
-type Refusal struct {
-	Index  int    `json:"index"`
-	ID     string `json:"id,omitempty"`
-	Type   string `json:"type"`
-	Detail string `json:"detail"`
 }
 
 // The problem types, each explained in docs/problems.md.
@@ -36,7 +30,8 @@ const (
 	typeTimeout       = "/problems/slow-body"
 	typeSignature     = "/problems/signature"
 	typeBody          = "/problems/body"
-	typeEvent         = "/problems/event"
+	typeEvent         = hook.TypeEvent
+	typeAccount       = "/problems/account"
 	typeUnavailable   = "/problems/unavailable"
 	typeSource        = "/problems/source-setup"
 )

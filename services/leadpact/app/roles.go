@@ -18,6 +18,7 @@ import (
 	"github.com/leadpact/leadpact/internal/identity"
 	"github.com/leadpact/leadpact/internal/store"
 	"github.com/leadpact/leadpact/internal/timer"
+	eventv1 "github.com/leadpact/leadpact/proto/leadpact/event/v1"
 	leadpactv1 "github.com/leadpact/leadpact/proto/leadpact/v1"
 	"github.com/leadpact/leadpact/services/compliance"
 	"github.com/leadpact/leadpact/services/handoff"
@@ -57,6 +58,7 @@ func (a *App) openRoles(ctx context.Context, s Stores) error {
 func (a *App) openIngest() error {
 	svc, err := ingest.New(ingest.Config{
 		Agreements: a.versions, Bus: a.bus, Secret: a.cfg.Secret, Now: time.Now, Logger: a.logger.With("role", event.Ingest), Registerer: a.registry,
+		Follow: a.follow,
 	})
 	if err != nil {
 		return err
@@ -65,6 +67,20 @@ func (a *App) openIngest() error {
 	a.workers = append(a.workers, runner{"ingest", svc.Run})
 	a.checks = append(a.checks, check{"ingest", svc.Ready})
 	return nil
+}
+
+// follow hands over what scoring and handoff say from now on.
+func (a *App) follow(ctx context.Context, f func(*eventv1.Event)) error {
+	select {
+	case <-a.declared:
+	case <-ctx.Done():
+		return nil
+	}
+	return a.bus.Tap(ctx, []string{event.Scoring, event.Handoff}, func(_ string, _ int, events []*eventv1.Event, _ time.Time) {
+		for _, e := range events {
+			f(e)
+		}
+	})
 }
 
 func (a *App) openScoring(s store.Scoring) error {

@@ -21,7 +21,7 @@ import (
 
 	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
 
-	"github.com/leadpact/leadpact/internal/agreement"
+	"github.com/leadpact/leadpact/internal/preset"
 )
 
 // Refusal is one event that the door did not take.
@@ -47,7 +47,7 @@ type Answer struct {
 // Sender posts to one address as one source. It is safe for concurrent use.
 type Sender struct {
 	url    string
-	verify agreement.Verify
+	verify preset.Proof
 	secret string
 	client *http.Client
 	now    func() time.Time
@@ -56,7 +56,7 @@ type Sender struct {
 }
 
 // New returns a sender to url that proves itself as verify says, with the secret itself.
-func New(url string, verify agreement.Verify, secret string, patience time.Duration) *Sender {
+func New(url string, verify preset.Proof, secret string, patience time.Duration) *Sender {
 	return &Sender{
 		url: url, verify: verify, secret: secret, now: time.Now, patience: patience,
 		client: &http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{MaxIdleConnsPerHost: 64, IdleConnTimeout: 30 * time.Second}},
@@ -147,9 +147,9 @@ func (s *Sender) request(ctx context.Context, webhookID string, body []byte) (*h
 // sign proves the source.
 func (s *Sender) sign(h http.Header, webhookID string, body []byte) error {
 	switch s.verify.Kind {
-	case agreement.Bearer:
+	case preset.Bearer:
 		h.Set("Authorization", "Bearer "+s.secret)
-	case agreement.HMAC:
+	case preset.HMAC:
 		sum, encode := sha256.New, hex.EncodeToString
 		if s.verify.Algorithm == "sha1" {
 			sum = sha1.New
@@ -160,7 +160,7 @@ func (s *Sender) sign(h http.Header, webhookID string, body []byte) error {
 		mac := hmac.New(sum, []byte(s.secret))
 		_, _ = mac.Write(body) // a hash never fails
 		h.Set(s.verify.Header, s.verify.Prefix+encode(mac.Sum(nil)))
-	case agreement.StandardWebhook:
+	case preset.StandardWebhook:
 		wh, err := standardwebhooks.NewWebhook(s.secret)
 		if err != nil {
 			return errors.New("the secret is no Standard Webhooks secret (whsec_ and base64)")

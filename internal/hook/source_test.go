@@ -1,4 +1,4 @@
-package ingest
+package hook
 
 import (
 	"bytes"
@@ -29,11 +29,11 @@ func flagValue(b bool) *eventv1.Value { return &eventv1.Value{Kind: &eventv1.Val
 // only maps a body that holds one event.
 func only(t *testing.T, source, body, webhookID string) *eventv1.Event {
 	t.Helper()
-	m, err := mapperOf(t, source).events([]byte(body), webhookID, noon)
-	if err != nil || len(m.events) != 1 || len(m.refused) != 0 {
-		t.Fatalf("%s: %s: %d events, refused %v, %v", source, body, len(m.events), m.refused, err)
+	m, err := read(sourceOf(t, source), body, webhookID, noon)
+	if err != nil || len(m.Events) != 1 || len(m.Refused) != 0 {
+		t.Fatalf("%s: %s: %d events, refused %v, %v", source, body, len(m.Events), m.Refused, err)
 	}
-	return m.events[0].event
+	return m.Events[0].Event
 }
 
 func TestMapping(t *testing.T) {
@@ -171,17 +171,17 @@ func TestOccurredAt(t *testing.T) {
 		{`true`, ""},
 		{`{}`, ""},
 	} {
-		m, err := mapperOf(t, "form").events(fmt.Appendf(nil, `{"id":"e","external_id":"x","occurred_at":%s}`, c.value), "", noon)
+		m, err := read(sourceOf(t, "form"), fmt.Sprintf(`{"id":"e","external_id":"x","occurred_at":%s}`, c.value), "", noon)
 		if err != nil {
 			t.Fatal(err)
 		}
 		switch {
-		case c.want == "" && len(m.refused) != 1:
-			t.Errorf("%s: taken as %v", c.value, event.Time(m.events[0].event.GetOccurredAt()))
-		case c.want != "" && len(m.events) != 1:
-			t.Errorf("%s: %s", c.value, m.refused[0].Detail)
+		case c.want == "" && len(m.Refused) != 1:
+			t.Errorf("%s: taken as %v", c.value, event.Time(m.Events[0].Event.GetOccurredAt()))
+		case c.want != "" && len(m.Events) != 1:
+			t.Errorf("%s: %s", c.value, m.Refused[0].Detail)
 		case c.want != "":
-			if got := event.Time(m.events[0].event.GetOccurredAt()).Format(time.RFC3339Nano); got != c.want {
+			if got := event.Time(m.Events[0].Event.GetOccurredAt()).Format(time.RFC3339Nano); got != c.want {
 				t.Errorf("%s: %s, want %s", c.value, got, c.want)
 			}
 		}
@@ -224,12 +224,12 @@ func TestRefusedEvents(t *testing.T) {
 		if !strings.HasPrefix(body, "[") {
 			body = "[" + body + "]"
 		}
-		m, err := mapperOf(t, c.source).events([]byte(body), "", noon)
-		if err != nil || len(m.refused) != 1 || len(m.events) != 0 {
-			t.Errorf("%s: %v, %d taken", c.name, err, len(m.events))
+		m, err := read(sourceOf(t, c.source), body, "", noon)
+		if err != nil || len(m.Refused) != 1 || len(m.Events) != 0 {
+			t.Errorf("%s: %v, %d taken", c.name, err, len(m.Events))
 			continue
 		}
-		if r := m.refused[0]; r.Type != typeEvent || r.Detail == "" || strings.Contains(r.Detail, "secret") || strings.Contains(r.Detail, "sss") {
+		if r := m.Refused[0]; r.Type != TypeEvent || r.Detail == "" || strings.Contains(r.Detail, "secret") || strings.Contains(r.Detail, "sss") {
 			t.Errorf("%s: refused as %q: %q", c.name, r.Type, r.Detail)
 		}
 	}
@@ -247,7 +247,7 @@ func TestRefusedBodies(t *testing.T) {
 		{"a batch of Standard Webhooks", "standard", `[{"type":"x","data":{"email":"a@b.org"}}]`},
 		{"a key twice", "form", `{"external_id":"x","secret":1,"secret":2}`},
 	} {
-		if _, err := mapperOf(t, c.source).events([]byte(c.body), "", noon); err == nil {
+		if _, err := read(sourceOf(t, c.source), c.body, "", noon); err == nil {
 			t.Errorf("%s: taken", c.name)
 		} else if strings.Contains(err.Error(), "secret") {
 			t.Errorf("%s: the error repeats the body: %v", c.name, err)
@@ -267,9 +267,9 @@ func TestLargeEvent(t *testing.T) {
 	text = strings.Replace(text, "company: company.name}", "company: company.name"+paths+"}", 1)
 	a := parsed(t, text)
 	s, _ := a.Source("crm")
-	m, err := newMapper(a, s).events(fmt.Appendf(nil, `[{"contact":{"id":"1"},"long":"%s"},{"contact":{"id":"2"}}]`, strings.Repeat("x", maxText)), "", noon)
-	if err != nil || len(m.refused) != 1 || m.refused[0].Index != 0 || len(m.events) != 1 {
-		t.Errorf("%d taken, refused %v, %v", len(m.events), m.refused, err)
+	m, err := read(New(a, s), fmt.Sprintf(`[{"contact":{"id":"1"},"long":"%s"},{"contact":{"id":"2"}}]`, strings.Repeat("x", maxText)), "", noon)
+	if err != nil || len(m.Refused) != 1 || m.Refused[0].Index != 0 || len(m.Events) != 1 {
+		t.Errorf("%d taken, refused %v, %v", len(m.Events), m.Refused, err)
 	}
 }
 
@@ -280,15 +280,15 @@ func TestBatchKeepsItsGoodParts(t *testing.T) {
 		{"under its generic name", "form", `{"events":[{"id":"a","external_id":"1"},{"id":"b"},7,{"id":"d","external_id":"4"}]}`},
 		{"under its mapped path", "crm", `{"batch":{"items":[{"meta":{"id":"a"},"contact":{"id":"1"}},{"meta":{"id":"b"}},7,{"meta":{"id":"d"},"contact":{"id":"4"}}]}}`},
 	} {
-		m, err := mapperOf(t, c.source).events([]byte(c.body), "", noon)
+		m, err := read(sourceOf(t, c.source), c.body, "", noon)
 		if err != nil {
 			t.Errorf("%s: %v", c.name, err)
 			continue
 		}
-		if got := fmt.Sprint(ids(m.events)); got != "[a d]" {
+		if got := fmt.Sprint(ids(m.Events)); got != "[a d]" {
 			t.Errorf("%s: took %s, want [a d]", c.name, got)
 		}
-		if r := m.refused; len(r) != 2 || r[0].Index != 1 || r[0].ID != "b" || r[1].Index != 2 {
+		if r := m.Refused; len(r) != 2 || r[0].Index != 1 || r[0].ID != "b" || r[1].Index != 2 {
 			t.Errorf("%s: refused %+v", c.name, r)
 		}
 	}
@@ -310,14 +310,14 @@ func TestIDs(t *testing.T) {
 		}
 		seen[e.GetId()] = name
 	}
-	body := []byte(`[{"external_id":"1"},{"external_id":"1","id":"own"},{"external_id":"1","id":7}]`)
+	body := `[{"external_id":"1"},{"external_id":"1","id":"own"},{"external_id":"1","id":7}]`
 	first := ""
 	for range 2 {
-		m, err := mapperOf(t, "form").events(body, "", noon)
-		if err != nil || len(m.events) != 3 {
-			t.Fatal(err, m.refused)
+		m, err := read(sourceOf(t, "form"), body, "", noon)
+		if err != nil || len(m.Events) != 3 {
+			t.Fatal(err, m.Refused)
 		}
-		got := ids(m.events)
+		got := ids(m.Events)
 		if !strings.HasSuffix(got[0], ":0") || len(got[0]) != 66 || got[1] != "own" || got[2] != "7" {
 			t.Errorf("a batch has the ids %q", got)
 		}
@@ -332,14 +332,14 @@ func TestWebhookID(t *testing.T) {
 	t.Parallel()
 	h := http.Header{"Webhook-Id": {"msg_1"}}
 	for source, want := range map[string]string{"standard": "msg_1", "standard-by-hmac": "", "form": "", "signed": ""} {
-		if got := mapperOf(t, source).webhookID(h); got != want {
+		if got := sourceOf(t, source).requestID(&Request{Header: h}); got != want {
 			t.Errorf("%s believes the header's id %q, want %q", source, got, want)
 		}
 	}
 	for name, id := range map[string]string{"long": strings.Repeat("x", maxID+1), "bad UTF-8": "msg_\xff"} {
-		m, err := mapperOf(t, "standard").events([]byte(`{"type":"x","data":{"email":"a@b.org"}}`), id, noon)
-		if err != nil || len(m.refused) != 1 {
-			t.Errorf("%s: %v, %d taken", name, err, len(m.events))
+		m, err := read(sourceOf(t, "standard"), `{"type":"x","data":{"email":"a@b.org"}}`, id, noon)
+		if err != nil || len(m.Refused) != 1 {
+			t.Errorf("%s: %v, %d taken", name, err, len(m.Events))
 		}
 	}
 }
@@ -347,13 +347,13 @@ func TestWebhookID(t *testing.T) {
 // What the event says counts for its content hash; when it came in does not.
 func TestContentHash(t *testing.T) {
 	t.Parallel()
-	m := mapperOf(t, "form")
+	m := sourceOf(t, "form")
 	hashOf := func(body string, now time.Time) []byte {
-		got, err := m.events([]byte(body), "", now)
-		if err != nil || len(got.events) != 1 {
-			t.Fatal(err, got.refused)
+		got, err := read(m, body, "", now)
+		if err != nil || len(got.Events) != 1 {
+			t.Fatal(err, got.Refused)
 		}
-		return got.events[0].event.GetLeadReceived().GetContentHash()
+		return got.Events[0].Event.GetLeadReceived().GetContentHash()
 	}
 	const body = `{"id":"e","external_id":"1","fields":{"employees":3,"company":"x","wants_call":true}}`
 	first := hashOf(body, noon)
@@ -379,26 +379,26 @@ func FuzzEvents(f *testing.F) {
 	f.Add([]byte(`{"type":"x","timestamp":"2026-01-01T00:00:00Z","data":{"email":"a@b.org","outcome":{"kind":"won"}}}`), "\xff")
 	f.Add([]byte(`{"batch":{"items":[{"contact":{"id":7}},{"meta":[]},0]}}`), "")
 	f.Add([]byte(`{"events":[{"outcome":[],"mode":"history","occurred_at":-9223372036854775808}]}`), "x")
-	var mappers []*mapper
+	var sources []*Source
 	for _, source := range []string{"form", "standard", "standard-by-hmac", "crm"} {
-		mappers = append(mappers, mapperOf(f, source))
+		sources = append(sources, sourceOf(f, source))
 	}
 	f.Fuzz(func(t *testing.T, body []byte, webhookID string) {
-		for _, m := range mappers {
-			got, err := m.events(body, webhookID, noon)
+		for _, m := range sources {
+			got, err := read(m, string(body), webhookID, noon)
 			if err != nil {
 				continue
 			}
-			if len(got.events)+len(got.refused) == 0 {
+			if len(got.Events)+len(got.Refused) == 0 {
 				t.Error("neither taken nor refused")
 			}
-			for _, one := range got.events {
-				e := one.event
+			for _, one := range got.Events {
+				e := one.Event
 				var back eventv1.Event
-				if err := proto.Unmarshal(one.wire, &back); err != nil || !proto.Equal(&back, e) || len(one.wire) > maxEvent {
-					t.Errorf("%d bytes say %v of %v, %v", len(one.wire), &back, e, err)
+				if err := proto.Unmarshal(one.Wire, &back); err != nil || !proto.Equal(&back, e) || len(one.Wire) > maxEvent {
+					t.Errorf("%d bytes say %v of %v, %v", len(one.Wire), &back, e, err)
 				}
-				if e.GetId() == "" || one.key == "" || one.key != lead.Identify(e.GetSource(), e.GetLeadReceived().GetEmail(), e.GetLeadReceived().GetExternalId())[0] {
+				if e.GetId() == "" || one.Key == "" || one.Key != lead.Identify(e.GetSource(), e.GetLeadReceived().GetEmail(), e.GetLeadReceived().GetExternalId())[0] {
 					t.Error("an event without an id or a person: " + strconv.Quote(e.GetId()))
 				}
 			}
