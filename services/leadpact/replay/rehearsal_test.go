@@ -67,7 +67,7 @@ func TestDryRun(t *testing.T) {
 	}
 	dry.Rehearse = &replay.Rehearsal{Agreement: a, Source: "website"}
 	said, err = dry.run(0)
-	if err != nil || said.Accepted != 0 || said.Reasons["the agreement does not let this source send history"] < 3 {
+	if err != nil || said.Accepted != 0 || said.Reasons["the agreement does not let this source send history: set history: true on it"] != 4 {
 		t.Errorf("to a source without history: %+v, %v", said, err)
 	}
 	dry.Rehearse = &replay.Rehearsal{Agreement: a, Source: "nobody"}
