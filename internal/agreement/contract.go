@@ -2,7 +2,10 @@ package agreement
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
+
+	"github.com/leadpact/leadpact/internal/preset"
 )
 
 // notEnforced is said wherever a clause is shown that no service acts on.
@@ -119,11 +122,11 @@ func (a *Agreement) saySources() Section {
 }
 
 func (v Verify) words() string {
-	return strings.Join(nonempty(string(v.Kind), v.Algorithm, v.Encoding, v.Header, v.Param, v.Path.String(), quoted(v.Prefix), quoted(v.Signed)), " ")
+	return strings.Join(nonempty(string(v.Kind), v.Algorithm, v.Encoding, v.Header, v.Param, v.Path.String(), quoted(v.Prefix), quoted(v.Signed), v.Part), " ")
 }
 
 func (l Limit) words() string {
-	if l.PerSecond == 0 {
+	if l == (Limit{}) {
 		return ""
 	}
 	return positive(l.PerSecond) + " requests a second, " + strconv.Itoa(l.Burst) + " at once"

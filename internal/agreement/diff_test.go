@@ -78,6 +78,11 @@ func TestDiffSpeaksOfTheContract(t *testing.T) {
 				"first-quarter, comes on to: mql 20 %, sal 75 %, sql 40 %, won 22 % → mql 20 %, sql 40 %, sal 75 %, won 22 %; not enforced yet",
 			},
 		},
+		"where a source has a thing": {
+			[]string{"      email: visitor.email\n", "      email: [visitor.mail, [visitor.user, visitor.host]]\n"},
+			[]string{"website, map: kind at event, occurred_at at at, email at visitor.email, country at visitor.country" +
+				" → kind at event, occurred_at at at, email at visitor.mail, else visitor.user + visitor.host, country at visitor.country"},
+		},
 		"an obligation": {
 			[]string{"    target: 100\n", "    target: 120\n"},
 			[]string{"mqls, target: at least 100 → at least 120; not enforced yet"},
@@ -136,6 +141,10 @@ func TestDiffOverlooksNothing(t *testing.T) {
 					continue
 				}
 				if strings.HasPrefix(path, ".Handoff.Unassigned") && !slices.Contains([]string{"Within", "Calendar", "Warn"}, f.Name) {
+					continue
+				}
+				// What follows from a source's preset is said by its name; the map that the agreement writes over it has a case above.
+				if v.Type() == reflect.TypeFor[agreement.Source]() && slices.Contains([]string{"Formats", "Map", "Account", "Challenge", "IDHeader", "Answer"}, f.Name) {
 					continue
 				}
 				walk(path+"."+f.Name, func(a *agreement.Agreement) reflect.Value { return find(a).Field(i) })

@@ -31,17 +31,29 @@ func (s *Source) Format(h http.Header) (preset.Format, error) {
 	switch {
 	case s.Formats[0] == preset.CloudEvents:
 		f = preset.CloudEvents
-	case t == "application/json", strings.HasSuffix(t, "+json"):
+	case isJSON(t):
 		f = preset.JSON
-	case t == "application/x-www-form-urlencoded", t == "multipart/form-data":
+	case isForm(t):
 		f = preset.Form
-	case t == "text/xml", t == "application/xml", strings.HasSuffix(t, "+xml"):
+	case isXML(t):
 		f = preset.XML
 	}
 	if !slices.Contains(s.Formats, f) {
 		return "", s.otherMedia()
 	}
 	return f, nil
+}
+
+func isJSON(media string) bool {
+	return media == "application/json" || strings.HasSuffix(media, "+json")
+}
+
+func isForm(media string) bool {
+	return media == "application/x-www-form-urlencoded" || media == "multipart/form-data"
+}
+
+func isXML(media string) bool {
+	return media == "text/xml" || media == "application/xml" || strings.HasSuffix(media, "+xml")
 }
 
 func (s *Source) otherMedia() error {

@@ -64,7 +64,7 @@ func (f *form) multipart(body []byte, boundary string) error {
 	parts := multipart.NewReader(bytes.NewReader(body), boundary)
 	for {
 		part, err := parts.NextPart()
-		if errors.Is(err, io.EOF) {
+		if errors.Is(err, io.EOF) && f.pairs > 0 {
 			return nil
 		}
 		if err != nil {

@@ -102,3 +102,11 @@ func read(s *Source, body, webhookID string, now time.Time) (Read, error) {
 	}
 	return s.Read(&Request{Method: http.MethodPost, Header: h, Body: []byte(body)}, now)
 }
+
+func ids(events []Event) []string {
+	out := make([]string, len(events))
+	for i, e := range events {
+		out[i] = e.Event.GetId()
+	}
+	return out
+}

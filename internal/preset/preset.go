@@ -183,9 +183,7 @@ func (m Mapping) Over(base Mapping) Mapping {
 	} {
 		place(p.dst, p.src)
 	}
-	if len(m.Events) > 0 {
-		out.Events = m.Events
-	}
+	out.Events = append(slices.Clone(m.Events), base.Events...)
 	if len(m.Outcomes) > 0 {
 		out.Outcomes = m.Outcomes
 	}

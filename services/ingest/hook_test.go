@@ -168,7 +168,7 @@ func TestCountersBeginAtZero(t *testing.T) {
 	w := newWorld(t, &faulty{partitions: 1}, nil).opened()
 	eventually(t, "every source has its counters", func() bool {
 		n, err := testutil.GatherAndCount(w.registry, "leadpact_ingest_events_total")
-		return err == nil && n == 3*len(w.agreements.Load().Sources)
+		return err == nil && n == 4*len(w.agreements.Load().Sources)
 	})
 	problems, err := testutil.GatherAndLint(w.registry)
 	if err != nil || len(problems) > 0 {
@@ -254,7 +254,7 @@ var naughty = []string{
 	"' OR 1=1 --", "'; DROP TABLE facts; --", "<script>alert(1)</script>", "${jndi:ldap://x}", "{{7*7}}", "%s%n%x", "../../etc/passwd", "=cmd|' /C calc'!A0",
 	"a\nb\r\nSet-Cookie: x", "\x1b[31mred", "\x7f", "\u0085\u2028\u2029", "\ufeffBOM", "\ufffe\uffff", "\u202egnirts", "\u200b\u2060\u00ad",
 	"Z͑ͫ̓a̴l͠g̛o͝", "ß ẞ İ ı ﬁ Ⅷ", "田中さん", "مرحبا", "👩‍👩‍👧‍👦🏳️‍🌈", "𝒜𝒹𝒶", "é", "e\u0301", strings.Repeat("a", 255), strings.Repeat("界", 85),
-	strings.Repeat("x", maxText), strings.Repeat("x", maxText+1), "a@b", "a@b.org", "\"a b\"@c.org", "a@[127.0.0.1]", "a@b@c", "@", "a@xn--", "a@b.org\u200b",
+	strings.Repeat("x", 4096), strings.Repeat("x", 4097), "a@b", "a@b.org", "\"a b\"@c.org", "a@[127.0.0.1]", "a@b@c", "@", "a@xn--", "a@b.org\u200b",
 	"A <a@b.org>", "a@\u202eb.org", strings.Repeat("a", 300) + "@b.org", "2026-13-45T99:99:99Z", "0000-00-00T00:00:00Z", "99999-01-01T00:00:00Z",
 }
 

@@ -150,7 +150,7 @@ func Post(t testing.TB, door, source string, events ...map[string]any) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	from := sender.New("http://"+door+"/v1/hooks/"+source, src.Verify, secret, waitMost)
+	from := sender.New("http://"+door+"/v1/hooks/"+source, src.Verify.Proof, secret, waitMost)
 	defer from.Close()
 	answer, err := from.Post(t.Context(), "", body)
 	if err != nil || answer.Status != http.StatusAccepted || len(answer.IDs) != len(events) {
