@@ -144,7 +144,7 @@ type adoptedLead struct {
 }
 
 func (o *adopted) add(a *leadpactv1.Adoption) {
-	decision := ""
+	var decision string
 	switch a.GetDecision() {
 	case leadpactv1.Adoption_DECISION_HANDED_OFF:
 		decision = "handed off"

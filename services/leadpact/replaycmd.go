@@ -175,9 +175,10 @@ func (c *replayCommand) print(w io.Writer, r replay.Report) error {
 
 // examples are the lines of the first rows that were refused for a reason: " (line 3, 7, …)".
 func examples(r replay.Report, reason string) string {
+	const most = 5
 	var lines []string
 	for _, one := range r.Examples {
-		if one.Reason == reason {
+		if one.Reason == reason && len(lines) < most {
 			lines = append(lines, strconv.Itoa(one.Line))
 		}
 	}

@@ -217,7 +217,7 @@ func (b *batch) adopt(ctx context.Context, w *wish, ids []string) ([]verdict, er
 	left := w.left
 	for _, row := range locked {
 		k := b.leads[row.ID]
-		k.changed = false // what stays as it is is not written, though it was folded again to be decided on
+		k.changed = false // a lead that is refused is not written, though it was folded again to be decided on
 		if left == 0 {
 			continue
 		}

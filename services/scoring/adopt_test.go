@@ -274,27 +274,27 @@ func TestAdoptRefuses(t *testing.T) {
 		r.apply(t, past()...)
 		r.told(t)
 		manager := by(t, identity.Manager)
-		for name, c := range map[string]struct {
-			ctx  context.Context
-			req  *leadpactv1.AdoptRequest
-			want codes.Code
-		}{
-			"no token":         {t.Context(), byEmail("ada@example.com"), codes.Unauthenticated},
-			"a rep":            {by(t, identity.Rep), byEmail("ada@example.com"), codes.PermissionDenied},
-			"too many":         {manager, &leadpactv1.AdoptRequest{Limit: 501}, codes.InvalidArgument},
-			"below none":       {manager, &leadpactv1.AdoptRequest{Limit: -1}, codes.InvalidArgument},
-			"too many names":   {manager, byEmail(slices.Repeat([]string{"ada@example.com"}, 501)...), codes.InvalidArgument},
-			"names and filter": {manager, &leadpactv1.AdoptRequest{Leads: byEmail("ada@example.com").GetLeads(), Filter: &leadpactv1.AdoptFilter{}}, codes.InvalidArgument},
-			"no address":       {manager, byEmail("ada"), codes.InvalidArgument},
-			"no name":          {manager, &leadpactv1.AdoptRequest{Leads: []*leadpactv1.LeadName{{}}}, codes.InvalidArgument},
-			"no id":            {manager, &leadpactv1.AdoptRequest{Leads: []*leadpactv1.LeadName{{Name: &leadpactv1.LeadName_Id{Id: "a\x00"}}}}, codes.InvalidArgument},
-			"no such stage":    {manager, &leadpactv1.AdoptRequest{Filter: &leadpactv1.AdoptFilter{Stage: "MQL"}}, codes.InvalidArgument},
-			"no such grade":    {manager, &leadpactv1.AdoptRequest{Filter: &leadpactv1.AdoptFilter{Grade: "C"}}, codes.InvalidArgument},
-			"no instant":       {manager, &leadpactv1.AdoptRequest{Filter: &leadpactv1.AdoptFilter{Since: &timestamppb.Timestamp{Seconds: math.MaxInt64}}}, codes.InvalidArgument},
-			"no page":          {manager, &leadpactv1.AdoptRequest{PageToken: "\x00"}, codes.InvalidArgument},
+		if _, err := r.Adopt(t.Context(), byEmail("ada@example.com")); status.Code(err) != codes.Unauthenticated {
+			t.Errorf("without a token: %v", err)
+		}
+		if _, err := r.Adopt(by(t, identity.Rep), byEmail("ada@example.com")); status.Code(err) != codes.PermissionDenied {
+			t.Errorf("as a rep: %v", err)
+		}
+		for name, req := range map[string]*leadpactv1.AdoptRequest{
+			"too many":         {Limit: 501},
+			"below none":       {Limit: -1},
+			"too many names":   byEmail(slices.Repeat([]string{"ada@example.com"}, 501)...),
+			"names and filter": {Leads: byEmail("ada@example.com").GetLeads(), Filter: &leadpactv1.AdoptFilter{}},
+			"no address":       byEmail("ada"),
+			"no name":          {Leads: []*leadpactv1.LeadName{{}}},
+			"no id":            {Leads: []*leadpactv1.LeadName{{Name: &leadpactv1.LeadName_Id{Id: "a\x00"}}}},
+			"no such stage":    {Filter: &leadpactv1.AdoptFilter{Stage: "MQL"}},
+			"no such grade":    {Filter: &leadpactv1.AdoptFilter{Grade: "C"}},
+			"no instant":       {Filter: &leadpactv1.AdoptFilter{Since: &timestamppb.Timestamp{Seconds: math.MaxInt64}}},
+			"no page":          {PageToken: "\x00"},
 		} {
-			if _, err := r.Adopt(c.ctx, c.req); status.Code(err) != c.want {
-				t.Errorf("%s: %v, want %s", name, err, c.want)
+			if _, err := r.Adopt(manager, req); status.Code(err) != codes.InvalidArgument {
+				t.Errorf("%s: %v", name, err)
 			}
 		}
 		r.versions.active.Store(nil)

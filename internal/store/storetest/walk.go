@@ -79,7 +79,7 @@ func eachLeadStopsAtAnError(t *testing.T, o Opener) {
 
 func leadsComeInPages(t *testing.T, o Opener) {
 	ctx, db := within(t), open(t, o.Scoring)
-	ids := append(texts()[1:], numbered("lead", 7)...) // no id is empty
+	ids := slices.Concat(texts()[1:], numbered("lead", 7)) // no id is empty
 	score(t, ctx, db, func(ctx context.Context, tx store.ScoringTx) error {
 		if err := saveLeads(ctx, tx, ids...); err != nil {
 			return err

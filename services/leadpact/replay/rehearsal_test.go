@@ -36,16 +36,16 @@ func TestDryRunSaysWhatTheDoorSays(t *testing.T) {
 		t.Fatal(err)
 	}
 	s := apptest.Start(t, apptest.Config(t, t.TempDir()))
-	real := newJob(t, "x.csv", content)
-	real.To = "http://" + s.HTTPAddr() + "/v1/hooks/crm"
-	did, err := real.run(0)
+	sent := newJob(t, "x.csv", content)
+	sent.To = "http://" + s.HTTPAddr() + "/v1/hooks/crm"
+	did, err := sent.run(0)
 	if err != nil || did.Refused < 4 || did.Accepted < 300 {
 		t.Fatalf("%+v, %v", did, err)
 	}
 	if diff := cmp.Diff(did, said); diff != "" {
 		t.Errorf("report, -did +said:\n%s", diff)
 	}
-	if diff := cmp.Diff(real.read(real.Refused), dry.read(dry.Refused)); diff != "" {
+	if diff := cmp.Diff(sent.read(sent.Refused), dry.read(dry.Refused)); diff != "" {
 		t.Errorf("refused, -did +said:\n%s", diff)
 	}
 	if _, err := os.Stat(dry.state()); !errors.Is(err, os.ErrNotExist) || dry.door.requests > 0 {

@@ -57,7 +57,8 @@ func (r *runner) run(ctx context.Context) error {
 	// What is on its way when the reading ends is let through: else nobody would know what became of it.
 	sending, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
-	defer context.AfterFunc(reading, func() { time.AfterFunc(grace, cancel) })()
+	stop := context.AfterFunc(reading, func() { time.AfterFunc(grace, cancel) })
+	defer stop()
 	lots := make(chan *lot)
 	g.Go(func() error {
 		defer close(lots)

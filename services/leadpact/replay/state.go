@@ -74,7 +74,7 @@ func (s *state) resume(path string, events *os.File) error {
 }
 
 // save writes the state in one step: whoever reads it finds this one or the one before.
-func (s state) save(path string, f *os.File) error {
+func (s *state) save(path string, f *os.File) error {
 	var err error
 	if s.Mark, err = mark(f, s.Offset); err != nil {
 		return fmt.Errorf("read the events: %w", err)
