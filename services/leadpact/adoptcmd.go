@@ -82,6 +82,7 @@ func (c *adoptCommand) adopt(ctx context.Context, req *leadpactv1.AdoptRequest, 
 		out.Over += int(p.GetOver())
 		out.TooEarly += int(p.GetTooEarly())
 		out.OtherGrade += int(p.GetOtherGrade())
+		out.Withheld += int(p.GetWithheld())
 		req.PageToken = resp.GetNextPageToken()
 		return nil
 	})
@@ -130,6 +131,7 @@ type adopted struct {
 	Over            int           `json:"over"`
 	TooEarly        int           `json:"too_early"`
 	OtherGrade      int           `json:"other_grade"`
+	Withheld        int           `json:"withheld"`
 	Unknown         int           `json:"unknown"`
 }
 
@@ -158,6 +160,9 @@ func (o *adopted) add(a *leadpactv1.Adoption) {
 	case leadpactv1.Adoption_DECISION_TOO_EARLY:
 		decision = "not at the handoff point"
 		o.TooEarly++
+	case leadpactv1.Adoption_DECISION_WITHHELD:
+		decision = "withheld: no consent"
+		o.Withheld++
 	case leadpactv1.Adoption_DECISION_UNKNOWN:
 		decision = "unknown"
 		o.Unknown++
@@ -195,7 +200,7 @@ func (o *adopted) print(w io.Writer, asJSON bool) error {
 		what string
 	}{
 		{o.HandedOffBefore, "handed off before"}, {o.Over, "over"}, {o.TooEarly, "not at the handoff point"}, {o.OtherGrade, "of another grade"},
-		{o.Unknown, "unknown"},
+		{o.Withheld, "without consent"}, {o.Unknown, "unknown"},
 	} {
 		if p.n > 0 {
 			_, _ = fmt.Fprintf(&b, ", %d %s", p.n, p.what)

@@ -181,6 +181,28 @@ func TestAdoptFoundLeads(t *testing.T) {
 	})
 }
 
+// Who may not be contacted is not handed off, whoever asks; allowed again, he is.
+func TestAdoptAsksForConsent(t *testing.T) {
+	onBothEngines(t, func(t *testing.T, open opener) {
+		r := newRig(t, open(t))
+		r.apply(t, received("1", "ada@example.com", "form", 0, size(250), says("-contact"), history))
+		r.told(t)
+		if got := decisions(r.adopt(t, byEmail("ada@example.com"))); got != "WITHHELD mql" {
+			t.Errorf("by name it says %s", got)
+		}
+		if resp := r.adopt(t, &leadpactv1.AdoptRequest{}); len(resp.GetLeads()) > 0 || resp.GetPassedOver().GetWithheld() != 1 {
+			t.Errorf("of all it says %v", resp)
+		}
+		r.apply(t, received("2", "ada@example.com", "visit", 1, says("+contact"), history))
+		if got := decisions(r.adopt(t, byEmail("ada@example.com"))); got != "HANDED_OFF mql" {
+			t.Errorf("once it is allowed it says %s", got)
+		}
+		if got := words(r.told(t)); got != "staged 1.3 mql!" {
+			t.Errorf("told %s", got)
+		}
+	})
+}
+
 // Many leads come in pages, each once, whatever the limit.
 func TestAdoptPages(t *testing.T) {
 	onBothEngines(t, func(t *testing.T, open opener) {

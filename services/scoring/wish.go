@@ -111,6 +111,9 @@ func (v verdict) adoption() *leadpactv1.Adoption {
 		stage.Before: leadpactv1.Adoption_DECISION_HANDED_OFF_BEFORE,
 		stage.Over:   leadpactv1.Adoption_DECISION_OVER,
 		stage.Early:  leadpactv1.Adoption_DECISION_TOO_EARLY,
+
+		stage.DoNotContact: leadpactv1.Adoption_DECISION_WITHHELD,
+		stage.NoConsent:    leadpactv1.Adoption_DECISION_WITHHELD,
 	}[v.refusal]
 	return &leadpactv1.Adoption{Lead: v.lead, Stage: v.stage, Grade: v.card.Lead.Grade, Score: v.card.Lead.Score, Decision: decision}
 }
@@ -126,5 +129,7 @@ func pass(p *leadpactv1.PassedOver, why stage.Refusal) {
 		p.TooEarly++
 	case otherGrade:
 		p.OtherGrade++
+	case stage.DoNotContact, stage.NoConsent:
+		p.Withheld++
 	}
 }

@@ -36,6 +36,8 @@ const (
 	Adoption_DECISION_TOO_EARLY Adoption_Decision = 4
 	// No fact ever named such a lead.
 	Adoption_DECISION_UNKNOWN Adoption_Decision = 5
+	// The person forbade all contact, or has not allowed what the agreement needs.
+	Adoption_DECISION_WITHHELD Adoption_Decision = 6
 )
 
 // Enum value maps for Adoption_Decision.
@@ -47,6 +49,7 @@ var (
 		3: "DECISION_OVER",
 		4: "DECISION_TOO_EARLY",
 		5: "DECISION_UNKNOWN",
+		6: "DECISION_WITHHELD",
 	}
 	Adoption_Decision_value = map[string]int32{
 		"DECISION_UNSPECIFIED":       0,
@@ -55,6 +58,7 @@ var (
 		"DECISION_OVER":              3,
 		"DECISION_TOO_EARLY":         4,
 		"DECISION_UNKNOWN":           5,
+		"DECISION_WITHHELD":          6,
 	}
 )
 
@@ -82,7 +86,7 @@ func (x Adoption_Decision) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Adoption_Decision.Descriptor instead.
 func (Adoption_Decision) EnumDescriptor() ([]byte, []int) {
-	return file_leadpact_v1_lead_proto_rawDescGZIP(), []int{12, 0}
+	return file_leadpact_v1_lead_proto_rawDescGZIP(), []int{13, 0}
 }
 
 type GetLeadRequest struct {
@@ -230,7 +234,11 @@ type Lead struct {
 	// By declared field, as text.
 	Fields map[string]string `protobuf:"bytes,12,rep,name=fields,proto3" json:"fields,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
 	// Facts applied.
-	Facts         int64 `protobuf:"varint,13,opt,name=facts,proto3" json:"facts,omitempty"`
+	Facts int64 `protobuf:"varint,13,opt,name=facts,proto3" json:"facts,omitempty"`
+	// What the person allows and forbids now, by purpose in order; the whole history stays with the facts.
+	Consents []*Consent `protobuf:"bytes,14,rep,name=consents,proto3" json:"consents,omitempty"`
+	// Why the lead may not be handed off now, by what its person allows: do_not_contact, consent; empty when it may.
+	Withheld      string `protobuf:"bytes,15,opt,name=withheld,proto3" json:"withheld,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -356,6 +364,91 @@ func (x *Lead) GetFacts() int64 {
 	return 0
 }
 
+func (x *Lead) GetConsents() []*Consent {
+	if x != nil {
+		return x.Consents
+	}
+	return nil
+}
+
+func (x *Lead) GetWithheld() string {
+	if x != nil {
+		return x.Withheld
+	}
+	return ""
+}
+
+// Consent is the word on one purpose that holds: the newest, whichever source reported it.
+type Consent struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// "contact", whose withdrawal forbids all contact, or one that the agreement declares.
+	Purpose string `protobuf:"bytes,1,opt,name=purpose,proto3" json:"purpose,omitempty"`
+	Granted bool   `protobuf:"varint,2,opt,name=granted,proto3" json:"granted,omitempty"`
+	// When it was granted or withdrawn, as the source says.
+	At            *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=at,proto3" json:"at,omitempty"`
+	Source        string                 `protobuf:"bytes,4,opt,name=source,proto3" json:"source,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Consent) Reset() {
+	*x = Consent{}
+	mi := &file_leadpact_v1_lead_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Consent) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Consent) ProtoMessage() {}
+
+func (x *Consent) ProtoReflect() protoreflect.Message {
+	mi := &file_leadpact_v1_lead_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Consent.ProtoReflect.Descriptor instead.
+func (*Consent) Descriptor() ([]byte, []int) {
+	return file_leadpact_v1_lead_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *Consent) GetPurpose() string {
+	if x != nil {
+		return x.Purpose
+	}
+	return ""
+}
+
+func (x *Consent) GetGranted() bool {
+	if x != nil {
+		return x.Granted
+	}
+	return false
+}
+
+func (x *Consent) GetAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.At
+	}
+	return nil
+}
+
+func (x *Consent) GetSource() string {
+	if x != nil {
+		return x.Source
+	}
+	return ""
+}
+
 type ExplainRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
@@ -365,7 +458,7 @@ type ExplainRequest struct {
 
 func (x *ExplainRequest) Reset() {
 	*x = ExplainRequest{}
-	mi := &file_leadpact_v1_lead_proto_msgTypes[3]
+	mi := &file_leadpact_v1_lead_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -377,7 +470,7 @@ func (x *ExplainRequest) String() string {
 func (*ExplainRequest) ProtoMessage() {}
 
 func (x *ExplainRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_leadpact_v1_lead_proto_msgTypes[3]
+	mi := &file_leadpact_v1_lead_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -390,7 +483,7 @@ func (x *ExplainRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExplainRequest.ProtoReflect.Descriptor instead.
 func (*ExplainRequest) Descriptor() ([]byte, []int) {
-	return file_leadpact_v1_lead_proto_rawDescGZIP(), []int{3}
+	return file_leadpact_v1_lead_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *ExplainRequest) GetId() string {
@@ -409,7 +502,7 @@ type ExplainResponse struct {
 
 func (x *ExplainResponse) Reset() {
 	*x = ExplainResponse{}
-	mi := &file_leadpact_v1_lead_proto_msgTypes[4]
+	mi := &file_leadpact_v1_lead_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -421,7 +514,7 @@ func (x *ExplainResponse) String() string {
 func (*ExplainResponse) ProtoMessage() {}
 
 func (x *ExplainResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_leadpact_v1_lead_proto_msgTypes[4]
+	mi := &file_leadpact_v1_lead_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -434,7 +527,7 @@ func (x *ExplainResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExplainResponse.ProtoReflect.Descriptor instead.
 func (*ExplainResponse) Descriptor() ([]byte, []int) {
-	return file_leadpact_v1_lead_proto_rawDescGZIP(), []int{4}
+	return file_leadpact_v1_lead_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *ExplainResponse) GetTransitions() []*Transition {
@@ -460,15 +553,21 @@ type Transition struct {
 	Score   float64        `protobuf:"fixed64,8,opt,name=score,proto3" json:"score,omitempty"`
 	Grade   string         `protobuf:"bytes,9,opt,name=grade,proto3" json:"grade,omitempty"`
 	Reasons []*ScoreReason `protobuf:"bytes,10,rep,name=reasons,proto3" json:"reasons,omitempty"`
+	// The lead was handed off with it.
+	Handoff bool `protobuf:"varint,11,opt,name=handoff,proto3" json:"handoff,omitempty"`
+	// Why it was not, though it came to the handoff point, or why the handoff was withdrawn: do_not_contact, consent.
+	Withheld string `protobuf:"bytes,12,opt,name=withheld,proto3" json:"withheld,omitempty"`
+	// What was under way in the cycle was stopped with it, because the person withdrew his consent.
+	Withdrawn bool `protobuf:"varint,13,opt,name=withdrawn,proto3" json:"withdrawn,omitempty"`
 	// Who asked for the handoff of a lead of history; empty for every other change.
-	Actor         string `protobuf:"bytes,11,opt,name=actor,proto3" json:"actor,omitempty"`
+	Actor         string `protobuf:"bytes,14,opt,name=actor,proto3" json:"actor,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Transition) Reset() {
 	*x = Transition{}
-	mi := &file_leadpact_v1_lead_proto_msgTypes[5]
+	mi := &file_leadpact_v1_lead_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -480,7 +579,7 @@ func (x *Transition) String() string {
 func (*Transition) ProtoMessage() {}
 
 func (x *Transition) ProtoReflect() protoreflect.Message {
-	mi := &file_leadpact_v1_lead_proto_msgTypes[5]
+	mi := &file_leadpact_v1_lead_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -493,7 +592,7 @@ func (x *Transition) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Transition.ProtoReflect.Descriptor instead.
 func (*Transition) Descriptor() ([]byte, []int) {
-	return file_leadpact_v1_lead_proto_rawDescGZIP(), []int{5}
+	return file_leadpact_v1_lead_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *Transition) GetCycle() uint32 {
@@ -566,6 +665,27 @@ func (x *Transition) GetReasons() []*ScoreReason {
 	return nil
 }
 
+func (x *Transition) GetHandoff() bool {
+	if x != nil {
+		return x.Handoff
+	}
+	return false
+}
+
+func (x *Transition) GetWithheld() string {
+	if x != nil {
+		return x.Withheld
+	}
+	return ""
+}
+
+func (x *Transition) GetWithdrawn() bool {
+	if x != nil {
+		return x.Withdrawn
+	}
+	return false
+}
+
 func (x *Transition) GetActor() string {
 	if x != nil {
 		return x.Actor
@@ -583,7 +703,7 @@ type ScoreReason struct {
 
 func (x *ScoreReason) Reset() {
 	*x = ScoreReason{}
-	mi := &file_leadpact_v1_lead_proto_msgTypes[6]
+	mi := &file_leadpact_v1_lead_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -595,7 +715,7 @@ func (x *ScoreReason) String() string {
 func (*ScoreReason) ProtoMessage() {}
 
 func (x *ScoreReason) ProtoReflect() protoreflect.Message {
-	mi := &file_leadpact_v1_lead_proto_msgTypes[6]
+	mi := &file_leadpact_v1_lead_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -608,7 +728,7 @@ func (x *ScoreReason) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ScoreReason.ProtoReflect.Descriptor instead.
 func (*ScoreReason) Descriptor() ([]byte, []int) {
-	return file_leadpact_v1_lead_proto_rawDescGZIP(), []int{6}
+	return file_leadpact_v1_lead_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *ScoreReason) GetRule() string {
@@ -642,7 +762,7 @@ type AdoptRequest struct {
 
 func (x *AdoptRequest) Reset() {
 	*x = AdoptRequest{}
-	mi := &file_leadpact_v1_lead_proto_msgTypes[7]
+	mi := &file_leadpact_v1_lead_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -654,7 +774,7 @@ func (x *AdoptRequest) String() string {
 func (*AdoptRequest) ProtoMessage() {}
 
 func (x *AdoptRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_leadpact_v1_lead_proto_msgTypes[7]
+	mi := &file_leadpact_v1_lead_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -667,7 +787,7 @@ func (x *AdoptRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AdoptRequest.ProtoReflect.Descriptor instead.
 func (*AdoptRequest) Descriptor() ([]byte, []int) {
-	return file_leadpact_v1_lead_proto_rawDescGZIP(), []int{7}
+	return file_leadpact_v1_lead_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *AdoptRequest) GetLeads() []*LeadName {
@@ -720,7 +840,7 @@ type LeadName struct {
 
 func (x *LeadName) Reset() {
 	*x = LeadName{}
-	mi := &file_leadpact_v1_lead_proto_msgTypes[8]
+	mi := &file_leadpact_v1_lead_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -732,7 +852,7 @@ func (x *LeadName) String() string {
 func (*LeadName) ProtoMessage() {}
 
 func (x *LeadName) ProtoReflect() protoreflect.Message {
-	mi := &file_leadpact_v1_lead_proto_msgTypes[8]
+	mi := &file_leadpact_v1_lead_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -745,7 +865,7 @@ func (x *LeadName) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LeadName.ProtoReflect.Descriptor instead.
 func (*LeadName) Descriptor() ([]byte, []int) {
-	return file_leadpact_v1_lead_proto_rawDescGZIP(), []int{8}
+	return file_leadpact_v1_lead_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *LeadName) GetName() isLeadName_Name {
@@ -815,7 +935,7 @@ type ExternalID struct {
 
 func (x *ExternalID) Reset() {
 	*x = ExternalID{}
-	mi := &file_leadpact_v1_lead_proto_msgTypes[9]
+	mi := &file_leadpact_v1_lead_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -827,7 +947,7 @@ func (x *ExternalID) String() string {
 func (*ExternalID) ProtoMessage() {}
 
 func (x *ExternalID) ProtoReflect() protoreflect.Message {
-	mi := &file_leadpact_v1_lead_proto_msgTypes[9]
+	mi := &file_leadpact_v1_lead_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -840,7 +960,7 @@ func (x *ExternalID) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExternalID.ProtoReflect.Descriptor instead.
 func (*ExternalID) Descriptor() ([]byte, []int) {
-	return file_leadpact_v1_lead_proto_rawDescGZIP(), []int{9}
+	return file_leadpact_v1_lead_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *ExternalID) GetSource() string {
@@ -872,7 +992,7 @@ type AdoptFilter struct {
 
 func (x *AdoptFilter) Reset() {
 	*x = AdoptFilter{}
-	mi := &file_leadpact_v1_lead_proto_msgTypes[10]
+	mi := &file_leadpact_v1_lead_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -884,7 +1004,7 @@ func (x *AdoptFilter) String() string {
 func (*AdoptFilter) ProtoMessage() {}
 
 func (x *AdoptFilter) ProtoReflect() protoreflect.Message {
-	mi := &file_leadpact_v1_lead_proto_msgTypes[10]
+	mi := &file_leadpact_v1_lead_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -897,7 +1017,7 @@ func (x *AdoptFilter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AdoptFilter.ProtoReflect.Descriptor instead.
 func (*AdoptFilter) Descriptor() ([]byte, []int) {
-	return file_leadpact_v1_lead_proto_rawDescGZIP(), []int{10}
+	return file_leadpact_v1_lead_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *AdoptFilter) GetStage() string {
@@ -935,7 +1055,7 @@ type AdoptResponse struct {
 
 func (x *AdoptResponse) Reset() {
 	*x = AdoptResponse{}
-	mi := &file_leadpact_v1_lead_proto_msgTypes[11]
+	mi := &file_leadpact_v1_lead_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -947,7 +1067,7 @@ func (x *AdoptResponse) String() string {
 func (*AdoptResponse) ProtoMessage() {}
 
 func (x *AdoptResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_leadpact_v1_lead_proto_msgTypes[11]
+	mi := &file_leadpact_v1_lead_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -960,7 +1080,7 @@ func (x *AdoptResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AdoptResponse.ProtoReflect.Descriptor instead.
 func (*AdoptResponse) Descriptor() ([]byte, []int) {
-	return file_leadpact_v1_lead_proto_rawDescGZIP(), []int{11}
+	return file_leadpact_v1_lead_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *AdoptResponse) GetLeads() []*Adoption {
@@ -999,7 +1119,7 @@ type Adoption struct {
 
 func (x *Adoption) Reset() {
 	*x = Adoption{}
-	mi := &file_leadpact_v1_lead_proto_msgTypes[12]
+	mi := &file_leadpact_v1_lead_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1011,7 +1131,7 @@ func (x *Adoption) String() string {
 func (*Adoption) ProtoMessage() {}
 
 func (x *Adoption) ProtoReflect() protoreflect.Message {
-	mi := &file_leadpact_v1_lead_proto_msgTypes[12]
+	mi := &file_leadpact_v1_lead_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1024,7 +1144,7 @@ func (x *Adoption) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Adoption.ProtoReflect.Descriptor instead.
 func (*Adoption) Descriptor() ([]byte, []int) {
-	return file_leadpact_v1_lead_proto_rawDescGZIP(), []int{12}
+	return file_leadpact_v1_lead_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *Adoption) GetLead() string {
@@ -1069,13 +1189,14 @@ type PassedOver struct {
 	Over            int32                  `protobuf:"varint,2,opt,name=over,proto3" json:"over,omitempty"`
 	TooEarly        int32                  `protobuf:"varint,3,opt,name=too_early,json=tooEarly,proto3" json:"too_early,omitempty"`
 	OtherGrade      int32                  `protobuf:"varint,4,opt,name=other_grade,json=otherGrade,proto3" json:"other_grade,omitempty"`
+	Withheld        int32                  `protobuf:"varint,5,opt,name=withheld,proto3" json:"withheld,omitempty"`
 	unknownFields   protoimpl.UnknownFields
 	sizeCache       protoimpl.SizeCache
 }
 
 func (x *PassedOver) Reset() {
 	*x = PassedOver{}
-	mi := &file_leadpact_v1_lead_proto_msgTypes[13]
+	mi := &file_leadpact_v1_lead_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1087,7 +1208,7 @@ func (x *PassedOver) String() string {
 func (*PassedOver) ProtoMessage() {}
 
 func (x *PassedOver) ProtoReflect() protoreflect.Message {
-	mi := &file_leadpact_v1_lead_proto_msgTypes[13]
+	mi := &file_leadpact_v1_lead_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1100,7 +1221,7 @@ func (x *PassedOver) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PassedOver.ProtoReflect.Descriptor instead.
 func (*PassedOver) Descriptor() ([]byte, []int) {
-	return file_leadpact_v1_lead_proto_rawDescGZIP(), []int{13}
+	return file_leadpact_v1_lead_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *PassedOver) GetHandedOffBefore() int32 {
@@ -1131,6 +1252,13 @@ func (x *PassedOver) GetOtherGrade() int32 {
 	return 0
 }
 
+func (x *PassedOver) GetWithheld() int32 {
+	if x != nil {
+		return x.Withheld
+	}
+	return 0
+}
+
 var File_leadpact_v1_lead_proto protoreflect.FileDescriptor
 
 const file_leadpact_v1_lead_proto_rawDesc = "" +
@@ -1141,7 +1269,7 @@ const file_leadpact_v1_lead_proto_rawDesc = "" +
 	"\x05email\x18\x02 \x01(\tH\x00R\x05emailB\x05\n" +
 	"\x03key\"8\n" +
 	"\x0fGetLeadResponse\x12%\n" +
-	"\x04lead\x18\x01 \x01(\v2\x11.leadpact.v1.LeadR\x04lead\"\xdd\x03\n" +
+	"\x04lead\x18\x01 \x01(\v2\x11.leadpact.v1.LeadR\x04lead\"\xab\x04\n" +
 	"\x04Lead\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x14\n" +
 	"\x05stage\x18\x02 \x01(\tR\x05stage\x12\x14\n" +
@@ -1160,14 +1288,21 @@ const file_leadpact_v1_lead_proto_rawDesc = "" +
 	"\n" +
 	"last_touch\x18\v \x01(\v2\x1a.google.protobuf.TimestampR\tlastTouch\x125\n" +
 	"\x06fields\x18\f \x03(\v2\x1d.leadpact.v1.Lead.FieldsEntryR\x06fields\x12\x14\n" +
-	"\x05facts\x18\r \x01(\x03R\x05facts\x1a9\n" +
+	"\x05facts\x18\r \x01(\x03R\x05facts\x120\n" +
+	"\bconsents\x18\x0e \x03(\v2\x14.leadpact.v1.ConsentR\bconsents\x12\x1a\n" +
+	"\bwithheld\x18\x0f \x01(\tR\bwithheld\x1a9\n" +
 	"\vFieldsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\" \n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\x81\x01\n" +
+	"\aConsent\x12\x18\n" +
+	"\apurpose\x18\x01 \x01(\tR\apurpose\x12\x18\n" +
+	"\agranted\x18\x02 \x01(\bR\agranted\x12*\n" +
+	"\x02at\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\x02at\x12\x16\n" +
+	"\x06source\x18\x04 \x01(\tR\x06source\" \n" +
 	"\x0eExplainRequest\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\"L\n" +
 	"\x0fExplainResponse\x129\n" +
-	"\vtransitions\x18\x01 \x03(\v2\x17.leadpact.v1.TransitionR\vtransitions\"\xaa\x02\n" +
+	"\vtransitions\x18\x01 \x03(\v2\x17.leadpact.v1.TransitionR\vtransitions\"\xfe\x02\n" +
 	"\n" +
 	"Transition\x12\x14\n" +
 	"\x05cycle\x18\x01 \x01(\rR\x05cycle\x12\f\n" +
@@ -1180,8 +1315,11 @@ const file_leadpact_v1_lead_proto_rawDesc = "" +
 	"\x05score\x18\b \x01(\x01R\x05score\x12\x14\n" +
 	"\x05grade\x18\t \x01(\tR\x05grade\x122\n" +
 	"\areasons\x18\n" +
-	" \x03(\v2\x18.leadpact.v1.ScoreReasonR\areasons\x12\x14\n" +
-	"\x05actor\x18\v \x01(\tR\x05actor\"9\n" +
+	" \x03(\v2\x18.leadpact.v1.ScoreReasonR\areasons\x12\x18\n" +
+	"\ahandoff\x18\v \x01(\bR\ahandoff\x12\x1a\n" +
+	"\bwithheld\x18\f \x01(\tR\bwithheld\x12\x1c\n" +
+	"\twithdrawn\x18\r \x01(\bR\twithdrawn\x12\x14\n" +
+	"\x05actor\x18\x0e \x01(\tR\x05actor\"9\n" +
 	"\vScoreReason\x12\x12\n" +
 	"\x04rule\x18\x01 \x01(\tR\x04rule\x12\x16\n" +
 	"\x06points\x18\x02 \x01(\x01R\x06points\"\xbb\x01\n" +
@@ -1209,27 +1347,29 @@ const file_leadpact_v1_lead_proto_rawDesc = "" +
 	"\x05leads\x18\x01 \x03(\v2\x15.leadpact.v1.AdoptionR\x05leads\x128\n" +
 	"\vpassed_over\x18\x02 \x01(\v2\x17.leadpact.v1.PassedOverR\n" +
 	"passedOver\x12&\n" +
-	"\x0fnext_page_token\x18\x03 \x01(\tR\rnextPageToken\"\xbd\x02\n" +
+	"\x0fnext_page_token\x18\x03 \x01(\tR\rnextPageToken\"\xd4\x02\n" +
 	"\bAdoption\x12\x12\n" +
 	"\x04lead\x18\x01 \x01(\tR\x04lead\x12\x14\n" +
 	"\x05stage\x18\x02 \x01(\tR\x05stage\x12\x14\n" +
 	"\x05grade\x18\x03 \x01(\tR\x05grade\x12\x14\n" +
 	"\x05score\x18\x04 \x01(\x01R\x05score\x12:\n" +
-	"\bdecision\x18\x05 \x01(\x0e2\x1e.leadpact.v1.Adoption.DecisionR\bdecision\"\x9e\x01\n" +
+	"\bdecision\x18\x05 \x01(\x0e2\x1e.leadpact.v1.Adoption.DecisionR\bdecision\"\xb5\x01\n" +
 	"\bDecision\x12\x18\n" +
 	"\x14DECISION_UNSPECIFIED\x10\x00\x12\x17\n" +
 	"\x13DECISION_HANDED_OFF\x10\x01\x12\x1e\n" +
 	"\x1aDECISION_HANDED_OFF_BEFORE\x10\x02\x12\x11\n" +
 	"\rDECISION_OVER\x10\x03\x12\x16\n" +
 	"\x12DECISION_TOO_EARLY\x10\x04\x12\x14\n" +
-	"\x10DECISION_UNKNOWN\x10\x05\"\x8a\x01\n" +
+	"\x10DECISION_UNKNOWN\x10\x05\x12\x15\n" +
+	"\x11DECISION_WITHHELD\x10\x06\"\xa6\x01\n" +
 	"\n" +
 	"PassedOver\x12*\n" +
 	"\x11handed_off_before\x18\x01 \x01(\x05R\x0fhandedOffBefore\x12\x12\n" +
 	"\x04over\x18\x02 \x01(\x05R\x04over\x12\x1b\n" +
 	"\ttoo_early\x18\x03 \x01(\x05R\btooEarly\x12\x1f\n" +
 	"\vother_grade\x18\x04 \x01(\x05R\n" +
-	"otherGrade2\xd9\x01\n" +
+	"otherGrade\x12\x1a\n" +
+	"\bwithheld\x18\x05 \x01(\x05R\bwithheld2\xd9\x01\n" +
 	"\vLeadService\x12D\n" +
 	"\aGetLead\x12\x1b.leadpact.v1.GetLeadRequest\x1a\x1c.leadpact.v1.GetLeadResponse\x12D\n" +
 	"\aExplain\x12\x1b.leadpact.v1.ExplainRequest\x1a\x1c.leadpact.v1.ExplainResponse\x12>\n" +
@@ -1248,52 +1388,55 @@ func file_leadpact_v1_lead_proto_rawDescGZIP() []byte {
 }
 
 var file_leadpact_v1_lead_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_leadpact_v1_lead_proto_msgTypes = make([]protoimpl.MessageInfo, 15)
+var file_leadpact_v1_lead_proto_msgTypes = make([]protoimpl.MessageInfo, 16)
 var file_leadpact_v1_lead_proto_goTypes = []any{
 	(Adoption_Decision)(0),        // 0: leadpact.v1.Adoption.Decision
 	(*GetLeadRequest)(nil),        // 1: leadpact.v1.GetLeadRequest
 	(*GetLeadResponse)(nil),       // 2: leadpact.v1.GetLeadResponse
 	(*Lead)(nil),                  // 3: leadpact.v1.Lead
-	(*ExplainRequest)(nil),        // 4: leadpact.v1.ExplainRequest
-	(*ExplainResponse)(nil),       // 5: leadpact.v1.ExplainResponse
-	(*Transition)(nil),            // 6: leadpact.v1.Transition
-	(*ScoreReason)(nil),           // 7: leadpact.v1.ScoreReason
-	(*AdoptRequest)(nil),          // 8: leadpact.v1.AdoptRequest
-	(*LeadName)(nil),              // 9: leadpact.v1.LeadName
-	(*ExternalID)(nil),            // 10: leadpact.v1.ExternalID
-	(*AdoptFilter)(nil),           // 11: leadpact.v1.AdoptFilter
-	(*AdoptResponse)(nil),         // 12: leadpact.v1.AdoptResponse
-	(*Adoption)(nil),              // 13: leadpact.v1.Adoption
-	(*PassedOver)(nil),            // 14: leadpact.v1.PassedOver
-	nil,                           // 15: leadpact.v1.Lead.FieldsEntry
-	(*timestamppb.Timestamp)(nil), // 16: google.protobuf.Timestamp
+	(*Consent)(nil),               // 4: leadpact.v1.Consent
+	(*ExplainRequest)(nil),        // 5: leadpact.v1.ExplainRequest
+	(*ExplainResponse)(nil),       // 6: leadpact.v1.ExplainResponse
+	(*Transition)(nil),            // 7: leadpact.v1.Transition
+	(*ScoreReason)(nil),           // 8: leadpact.v1.ScoreReason
+	(*AdoptRequest)(nil),          // 9: leadpact.v1.AdoptRequest
+	(*LeadName)(nil),              // 10: leadpact.v1.LeadName
+	(*ExternalID)(nil),            // 11: leadpact.v1.ExternalID
+	(*AdoptFilter)(nil),           // 12: leadpact.v1.AdoptFilter
+	(*AdoptResponse)(nil),         // 13: leadpact.v1.AdoptResponse
+	(*Adoption)(nil),              // 14: leadpact.v1.Adoption
+	(*PassedOver)(nil),            // 15: leadpact.v1.PassedOver
+	nil,                           // 16: leadpact.v1.Lead.FieldsEntry
+	(*timestamppb.Timestamp)(nil), // 17: google.protobuf.Timestamp
 }
 var file_leadpact_v1_lead_proto_depIdxs = []int32{
 	3,  // 0: leadpact.v1.GetLeadResponse.lead:type_name -> leadpact.v1.Lead
-	16, // 1: leadpact.v1.Lead.first_touch:type_name -> google.protobuf.Timestamp
-	16, // 2: leadpact.v1.Lead.last_touch:type_name -> google.protobuf.Timestamp
-	15, // 3: leadpact.v1.Lead.fields:type_name -> leadpact.v1.Lead.FieldsEntry
-	6,  // 4: leadpact.v1.ExplainResponse.transitions:type_name -> leadpact.v1.Transition
-	16, // 5: leadpact.v1.Transition.at:type_name -> google.protobuf.Timestamp
-	7,  // 6: leadpact.v1.Transition.reasons:type_name -> leadpact.v1.ScoreReason
-	9,  // 7: leadpact.v1.AdoptRequest.leads:type_name -> leadpact.v1.LeadName
-	11, // 8: leadpact.v1.AdoptRequest.filter:type_name -> leadpact.v1.AdoptFilter
-	10, // 9: leadpact.v1.LeadName.external:type_name -> leadpact.v1.ExternalID
-	16, // 10: leadpact.v1.AdoptFilter.since:type_name -> google.protobuf.Timestamp
-	13, // 11: leadpact.v1.AdoptResponse.leads:type_name -> leadpact.v1.Adoption
-	14, // 12: leadpact.v1.AdoptResponse.passed_over:type_name -> leadpact.v1.PassedOver
-	0,  // 13: leadpact.v1.Adoption.decision:type_name -> leadpact.v1.Adoption.Decision
-	1,  // 14: leadpact.v1.LeadService.GetLead:input_type -> leadpact.v1.GetLeadRequest
-	4,  // 15: leadpact.v1.LeadService.Explain:input_type -> leadpact.v1.ExplainRequest
-	8,  // 16: leadpact.v1.LeadService.Adopt:input_type -> leadpact.v1.AdoptRequest
-	2,  // 17: leadpact.v1.LeadService.GetLead:output_type -> leadpact.v1.GetLeadResponse
-	5,  // 18: leadpact.v1.LeadService.Explain:output_type -> leadpact.v1.ExplainResponse
-	12, // 19: leadpact.v1.LeadService.Adopt:output_type -> leadpact.v1.AdoptResponse
-	17, // [17:20] is the sub-list for method output_type
-	14, // [14:17] is the sub-list for method input_type
-	14, // [14:14] is the sub-list for extension type_name
-	14, // [14:14] is the sub-list for extension extendee
-	0,  // [0:14] is the sub-list for field type_name
+	17, // 1: leadpact.v1.Lead.first_touch:type_name -> google.protobuf.Timestamp
+	17, // 2: leadpact.v1.Lead.last_touch:type_name -> google.protobuf.Timestamp
+	16, // 3: leadpact.v1.Lead.fields:type_name -> leadpact.v1.Lead.FieldsEntry
+	4,  // 4: leadpact.v1.Lead.consents:type_name -> leadpact.v1.Consent
+	17, // 5: leadpact.v1.Consent.at:type_name -> google.protobuf.Timestamp
+	7,  // 6: leadpact.v1.ExplainResponse.transitions:type_name -> leadpact.v1.Transition
+	17, // 7: leadpact.v1.Transition.at:type_name -> google.protobuf.Timestamp
+	8,  // 8: leadpact.v1.Transition.reasons:type_name -> leadpact.v1.ScoreReason
+	10, // 9: leadpact.v1.AdoptRequest.leads:type_name -> leadpact.v1.LeadName
+	12, // 10: leadpact.v1.AdoptRequest.filter:type_name -> leadpact.v1.AdoptFilter
+	11, // 11: leadpact.v1.LeadName.external:type_name -> leadpact.v1.ExternalID
+	17, // 12: leadpact.v1.AdoptFilter.since:type_name -> google.protobuf.Timestamp
+	14, // 13: leadpact.v1.AdoptResponse.leads:type_name -> leadpact.v1.Adoption
+	15, // 14: leadpact.v1.AdoptResponse.passed_over:type_name -> leadpact.v1.PassedOver
+	0,  // 15: leadpact.v1.Adoption.decision:type_name -> leadpact.v1.Adoption.Decision
+	1,  // 16: leadpact.v1.LeadService.GetLead:input_type -> leadpact.v1.GetLeadRequest
+	5,  // 17: leadpact.v1.LeadService.Explain:input_type -> leadpact.v1.ExplainRequest
+	9,  // 18: leadpact.v1.LeadService.Adopt:input_type -> leadpact.v1.AdoptRequest
+	2,  // 19: leadpact.v1.LeadService.GetLead:output_type -> leadpact.v1.GetLeadResponse
+	6,  // 20: leadpact.v1.LeadService.Explain:output_type -> leadpact.v1.ExplainResponse
+	13, // 21: leadpact.v1.LeadService.Adopt:output_type -> leadpact.v1.AdoptResponse
+	19, // [19:22] is the sub-list for method output_type
+	16, // [16:19] is the sub-list for method input_type
+	16, // [16:16] is the sub-list for extension type_name
+	16, // [16:16] is the sub-list for extension extendee
+	0,  // [0:16] is the sub-list for field type_name
 }
 
 func init() { file_leadpact_v1_lead_proto_init() }
@@ -1305,7 +1448,7 @@ func file_leadpact_v1_lead_proto_init() {
 		(*GetLeadRequest_Id)(nil),
 		(*GetLeadRequest_Email)(nil),
 	}
-	file_leadpact_v1_lead_proto_msgTypes[8].OneofWrappers = []any{
+	file_leadpact_v1_lead_proto_msgTypes[9].OneofWrappers = []any{
 		(*LeadName_Id)(nil),
 		(*LeadName_Email)(nil),
 		(*LeadName_External)(nil),
@@ -1316,7 +1459,7 @@ func file_leadpact_v1_lead_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_leadpact_v1_lead_proto_rawDesc), len(file_leadpact_v1_lead_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   15,
+			NumMessages:   16,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -8,7 +8,7 @@ import (
 	"github.com/leadpact/leadpact/services/scoring/score"
 )
 
-// Refusal is why a lead is not adopted.
+// Refusal is why a lead is not adopted: one of these, or DoNotContact or NoConsent.
 type Refusal string
 
 // The refusals.
@@ -38,7 +38,10 @@ type Adoption struct {
 func Adopt(a *agreement.Agreement, s State, k lead.Knowledge, now time.Time) Adoption {
 	now = later(k.Latest, now)
 	scored := score.Open(a, k, now)
-	after, changes := walk(a, s, k, scored, now)
+	withheld := Withheld(a, k)
+	from := s
+	from.Withheld = s.Withheld && withheld != "" // what it waited for has come
+	after, changes := walk(a, from, k, scored, now, "")
 	refuse := func(why Refusal) Adoption { return Adoption{State: s, Card: scored.At(s.position()), Refusal: why} }
 	switch {
 	case after.Handed:
@@ -47,6 +50,8 @@ func Adopt(a *agreement.Agreement, s State, k lead.Knowledge, now time.Time) Ado
 		return refuse(Over)
 	case after.Stage == "" || position(a, after.Stage) < position(a, a.Handoff.At):
 		return refuse(Early)
+	case withheld != "":
+		return refuse(Refusal(withheld))
 	}
 	at := -1
 	for i, c := range changes {

@@ -1,27 +1,24 @@
 package stage_test
 
 import (
-	"os"
 	"strings"
 	"testing"
 
 	"pgregory.net/rapid"
 
-	"github.com/leadpact/leadpact/internal/agreement"
 	"github.com/leadpact/leadpact/services/scoring/score"
 	"github.com/leadpact/leadpact/services/scoring/stage"
 )
 
 func TestAdopt(t *testing.T) {
 	t.Parallel()
-	a := parse(t)
+	plain, strict := parse(t), needing(t)
 	for name, c := range map[string]struct {
-		facts []string
-		// after is what is told after the adoption, and then what it led to.
+		facts   []string
 		want    string
 		refusal stage.Refusal
-		after   string
-		then    string
+		// after is what is told after the adoption, then what it leads to.
+		after, then string
 	}{
 		"nobody":                      {nil, "", stage.Early, "", ""},
 		"too early":                   {[]string{"h 0 visit"}, "", stage.Early, "", ""},
@@ -35,9 +32,23 @@ func TestAdopt(t *testing.T) {
 		"handed off by a live touch":  {[]string{"h 0 large", "h 1 form", "2 visit"}, "", stage.Before, "", ""},
 		"handed off live":             {[]string{"0 large", "1 form"}, "", stage.Before, "", ""},
 		"history that comes after it": {[]string{"h 5 large", "h 6 form"}, "1.3 mql!", "", "h 2 won", ""},
+
+		"forbidden":                         {[]string{"h 0 large", "h 1 form", "h 2 no:contact"}, "", stage.DoNotContact, "", ""},
+		"forbidden and allowed":             {[]string{"h 0 large", "h 1 form", "h 2 no:contact", "h 3 yes:contact"}, "1.3 mql!", "", "9 form", ""},
+		"forbidden later":                   {[]string{"h 0 large", "h 1 form"}, "1.3 mql!", "", "9 no:contact", "1.4 mqlx"},
+		"too early and forbidden":           {[]string{"h 0 visit", "h 2 no:contact"}, "", stage.Early, "", ""},
+		"withheld, and history allows it":   {[]string{"0 no:contact", "1 large", "2 form", "h 3 yes:contact"}, "1.3 mql!", "", "9 form", ""},
+		"taken back":                        {[]string{"0 large", "1 form", "2 no:contact"}, "", stage.Before, "", ""},
+		"taken back, and history allows it": {[]string{"0 large", "1 form", "2 no:contact", "h 3 yes:contact"}, "2.3 mql!", "", "9 form", ""},
+		"needs what was not said":           {[]string{"h 0 large", "h 1 form"}, "", stage.NoConsent, "", ""},
+		"needs what was granted":            {[]string{"h 0 large", "h 1 form", "h 1 yes:marketing"}, "1.3 mql!", "", "9 form", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
+			a := plain
+			if strings.HasPrefix(name, "needs") {
+				a = strict
+			}
 			teller := newTeller(a)
 			for _, words := range c.facts {
 				teller.tell(tell(words))
@@ -87,14 +98,7 @@ func TestAdoptUnderAnotherAgreement(t *testing.T) {
 	t.Parallel()
 	old := newTeller(parse(t))
 	old.tell(tell("h 0 large"))
-	text, err := os.ReadFile("../testdata/agreement.yaml")
-	if err != nil {
-		t.Fatal(err)
-	}
-	a, faults := agreement.Parse("agreement.yaml", []byte(strings.Replace(string(text), "score >= 50", "score >= 20", 1)))
-	if a == nil {
-		t.Fatal(faults)
-	}
+	a := parse(t, "score >= 50", "score >= 20")
 	known := newTeller(a)
 	for _, f := range old.facts {
 		known.tell(f)
