@@ -23,12 +23,12 @@ func Sample(a *agreement.Agreement, s agreement.Source) (body []byte, media stri
 	if len(s.Accounts) == 0 {
 		return body, media, nil
 	}
-	account, err := hook.New(a, s).AccountOf(&hook.Request{Method: http.MethodPost, Header: http.Header{"Content-Type": {media}}, Body: body})
+	seen, err := hook.New(a, s).Inspect(&hook.Request{Method: http.MethodPost, Header: http.Header{"Content-Type": {media}}, Body: body})
 	if err != nil {
 		return nil, "", fmt.Errorf("the sample of %s: %w", s.Preset, err)
 	}
-	if account != "" {
-		body = bytes.ReplaceAll(body, []byte(account), []byte(s.Accounts[0]))
+	if seen.Account != "" {
+		body = bytes.ReplaceAll(body, []byte(seen.Account), []byte(s.Accounts[0]))
 	}
 	return body, media, nil
 }
