@@ -39,7 +39,7 @@ type Source struct {
 
 	fields   []field
 	channels []string // of the agreement
-	purposes []string // that consent may be given for, sorted
+	purposes []purpose // sorted
 }
 
 // field is a declared field with the places where it may stand.
@@ -76,7 +76,7 @@ type Refusal struct {
 
 // New makes a source of a ready.
 func New(a *agreement.Agreement, s agreement.Source) *Source {
-	out := &Source{Source: s, channels: a.Channels}
+	out := &Source{Source: s, channels: a.Channels, purposes: purposesOf(a, s.Map)}
 	for _, f := range a.Fields {
 		place, own := s.Map.Fields[f.Name]
 		for _, pattern := range s.Map.Any {
@@ -91,10 +91,6 @@ func New(a *agreement.Agreement, s agreement.Source) *Source {
 			out.fields = append(out.fields, field{f, place})
 		}
 	}
-	for purpose := range s.Map.Consent {
-		out.purposes = append(out.purposes, purpose)
-	}
-	slices.Sort(out.purposes)
 	return out
 }
 
@@ -156,17 +152,8 @@ func (s *Source) wanted(sc scope) (bool, error) {
 			return false, ErrAccount
 		}
 	}
-	for _, test := range s.Map.Only {
-		if !holds(sc, test) {
-			return false, nil
-		}
-	}
-	for _, test := range s.Map.Skip {
-		if holds(sc, test) {
-			return false, nil
-		}
-	}
-	return true, nil
+	_, omitted := s.omits(sc)
+	return !omitted, nil
 }
 
 func holds(sc scope, test preset.Test) bool {
@@ -182,7 +169,11 @@ func holds(sc scope, test preset.Test) bool {
 // id.
 func (s *Source) event(sc scope, id string, now time.Time, fallback func() string) (Event, error) {
 	e := &eventv1.Event{Source: s.Name, RecordedAt: event.Micros(now), Mode: eventv1.Mode_MODE_LIVE}
-	if _, ok := sc.event.(object); !ok {
+	switch n := sc.event.(type) {
+	case object:
+	case unreadable:
+		return Event{Event: e}, n.error
+	default:
 		return Event{Event: e}, errors.New("the event is not an object")
 	}
 	r := reader{}
@@ -209,6 +200,8 @@ func (s *Source) event(sc scope, id string, now time.Time, fallback func() strin
 	if err := s.fill(lr, sc); err != nil {
 		r.fail(err)
 	}
+	s.consents(&r, lr, sc)
+	lr.Confidence = s.confidence(&r, sc)
 	s.outcome(&r, lr, sc)
 	s.mode(&r, e, sc)
 	e.OccurredAt = occurred(&r, when, now)

@@ -144,8 +144,8 @@ type ClockRow struct {
 // Promise is a clock that runs, with what its handoff says of the lead.
 type Promise struct {
 	ClockRow
-	// HandoffState, Pool, Grade, Channel and Cause are the handoff's.
-	HandoffState, Pool, Grade, Channel, Cause string
+	// HandoffState, HandoffAgreement, Pool, Grade, Channel and Cause are the handoff's.
+	HandoffState, HandoffAgreement, Pool, Grade, Channel, Cause string
 }
 
 // Fired is what became of promises that fell due, or came near it.

@@ -77,6 +77,8 @@ type Agreements interface {
 	SaveAgreement(ctx context.Context, row AgreementRow) error
 	// ListAgreements returns all versions, the oldest first.
 	ListAgreements(ctx context.Context) ([]AgreementRow, error)
+	// CountAgreements counts them: for who asks often whether there is another.
+	CountAgreements(ctx context.Context) (int, error)
 }
 
 // Quarantined is one event, or one message that is no batch, that failed alone and for good.

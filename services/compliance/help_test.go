@@ -187,7 +187,7 @@ func story(r *rand.Rand, leads int) []*eventv1.Event {
 		due := at.Add(5 * time.Minute)
 		c := &eventv1.Clock{Id: lead + "/1/1/call", Name: "call", Terms: terms, StartedAt: event.Micros(at), DueAt: event.Micros(due)}
 		say(event.Handoff, lead+"/started", lead, at, &eventv1.Event{Body: &eventv1.Event_ClockStarted{ClockStarted: &eventv1.ClockStarted{Clock: c}}})
-		switch r.IntN(4) {
+		switch r.IntN(5) {
 		case 0:
 			stopped := at.Add(time.Duration(r.IntN(1000)) * 250 * time.Millisecond)
 			say(event.Handoff, lead+"/met", lead, stopped, &eventv1.Event{Body: &eventv1.Event_ClockMet{ClockMet: &eventv1.ClockMet{
@@ -197,9 +197,9 @@ func story(r *rand.Rand, leads int) []*eventv1.Event {
 			say(event.Handoff, lead+"/breached", lead, due, &eventv1.Event{Body: &eventv1.Event_ClockBreached{ClockBreached: &eventv1.ClockBreached{
 				Clock: c, Remedy: "reassign",
 			}}})
-		case 2:
+		case 2, 3:
 			say(event.Handoff, lead+"/cancelled", lead, at, &eventv1.Event{Body: &eventv1.Event_ClockCancelled{ClockCancelled: &eventv1.ClockCancelled{
-				Clock: c, Reason: "closed",
+				Clock: c, Reason: []string{"closed", "withdrawn"}[r.IntN(2)],
 			}}})
 		}
 	}

@@ -83,6 +83,8 @@ func attainments(tallies []store.Tally, group ledger.Group) []*leadpactv1.Attain
 			r.Breached, r.Open = r.GetBreached()+n, r.GetOpen()-n
 		case "cancelled":
 			r.Cancelled, r.Open = r.GetCancelled()+n, r.GetOpen()-n
+		case "withdrawn":
+			r.Withdrawn, r.Open = r.GetWithdrawn()+n, r.GetOpen()-n
 		}
 	}
 	out := slices.SortedFunc(maps.Values(rows), func(a, b *leadpactv1.Attainment) int {

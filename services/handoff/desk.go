@@ -34,6 +34,9 @@ type desk struct {
 	waits    bool          // a lead has begun to wait
 	shut     map[door]bool // doors at which no lead at all gets through
 	hourless map[hourlessKey][]string
+	line     lineage
+	light    bool     // there are clocks on it and nothing else
+	audit    []string // which clocks were computed anew
 }
 
 // pool is a pool's row and, once a lead was to be handed to it, its rotation among the crew that it has in the lead's agreement.
@@ -58,6 +61,8 @@ type file struct {
 	live       *hold
 	holds      []*hold
 	clocks     []*running
+	// quiet says that nobody is told of its end: only history tells of it.
+	quiet bool
 }
 
 type hold struct {
@@ -80,7 +85,7 @@ func newDesk(s *Service, now time.Time) *desk {
 	return &desk{
 		now: now, roster: s.people.now(), hours: &s.hours, versions: &s.versions, shards: s.cfg.Shards,
 		pools: make(map[string]*pool), reps: make(map[string]*load), files: make(map[string]*file),
-		shut: make(map[door]bool), hourless: make(map[hourlessKey][]string),
+		shut: make(map[door]bool), hourless: make(map[hourlessKey][]string), line: s.versions.descends(),
 	}
 }
 

@@ -29,7 +29,7 @@ func newMetrics(r prometheus.Registerer) *metrics {
 			Buckets: []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5}, NativeHistogramBucketFactor: 1.1, NativeHistogramMaxBucketNumber: 160,
 		}),
 		events: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "leadpact_ingest_events_total", Help: "Events in webhook bodies by source and result: accepted, refused, skipped, unavailable.",
+			Name: "leadpact_ingest_events_total", Help: "Events in webhook bodies by source and result: accepted; refused, which cannot be taken; skipped, which the source's preset leaves out; unavailable, which are to come again.",
 		}, []string{"source", "result"}),
 	}
 	r.MustRegister(m.requests, m.seconds, m.events)
@@ -59,6 +59,13 @@ func (m *metrics) request(source string, code int) {
 
 // accept counts events that are durable.
 func (m *metrics) accept(source string, events int) { m.success(source).events.Add(float64(events)) }
+
+// leave counts events that were not taken, by what became of them.
+func (m *metrics) leave(source, result string, events int) {
+	if events > 0 {
+		m.events.WithLabelValues(source, result).Add(float64(events))
+	}
+}
 
 // begin starts the counters of sources at 0, so that the first event is already a rise.
 func (m *metrics) begin(sources []agreement.Source) {

@@ -22,7 +22,7 @@ func (b *batch) staged(k *known, c stage.Change, f lead.Fact) *eventv1.Event {
 		Score: c.Card.Lead.Score, Fit: c.Card.Lead.Fit, Engagement: c.Card.Lead.Engagement, Grade: c.Card.Lead.Grade,
 		Channel:     score.Channel(b.agreement, k.knowledge.First.Channel),
 		FirstSource: k.knowledge.First.Source, FirstTouchAt: event.Micros(k.knowledge.First.At),
-		Handoff: c.Handoff, Rep: c.Rep, DecidedAt: event.Micros(b.now),
+		Handoff: c.Handoff, Withheld: c.Withheld, Withdrawn: c.Withdrawn, Rep: c.Rep, DecidedAt: event.Micros(b.now),
 	}
 	if body.Rep == "" && f.Kind == lead.Outcome {
 		body.Rep = f.Rep

@@ -108,10 +108,10 @@ func (t *handoffTx) LockPromises(ctx context.Context, ids []string) (promises []
 
 // promiseColumns are clockColumns and what the handoff adds.
 const promiseColumns = `c.id, c.lead, c.cycle, c.shard, c.assignment, c.rep, c.team, c.name, c.version, c.state, c.started_at, c.due_at, c.wake_at,
-	c.within, c.calendar, c.tzdata, c.counted, c.needed, c.warned, c.stopped_at, c.agreement, h.state, h.pool, h.grade, h.channel, h.cause`
+	c.within, c.calendar, c.tzdata, c.counted, c.needed, c.warned, c.stopped_at, c.agreement, h.state, h.agreement, h.pool, h.grade, h.channel, h.cause`
 
 func scanPromise(row pgx.CollectableRow) (p store.Promise, err error) {
-	return p, row.Scan(append(clockFields(&p.ClockRow), &p.HandoffState, &p.Pool, &p.Grade, &p.Channel, &p.Cause)...)
+	return p, row.Scan(append(clockFields(&p.ClockRow), &p.HandoffState, &p.HandoffAgreement, &p.Pool, &p.Grade, &p.Channel, &p.Cause)...)
 }
 
 // SaveFired sends all of it in one round trip.

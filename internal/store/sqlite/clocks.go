@@ -119,7 +119,7 @@ func (t handoffTx) SaveClocks(ctx context.Context, rows []store.ClockRow) ([]boo
 func (t handoffTx) LockPromises(ctx context.Context, ids []string) ([]store.Promise, error) {
 	promises, err := among(ctx, t, "lock promises", promiseFields, `SELECT c.id, c.lead, c.cycle, c.shard, c.assignment, c.rep, c.team, c.name,
 			c.version, c.state, c.started_at, c.due_at, c.wake_at, c.within, c.calendar, c.tzdata, c.counted, c.needed, c.warned, c.stopped_at,
-			c.agreement, h.state, h.pool, h.grade, h.channel, h.cause
+			c.agreement, h.state, h.agreement, h.pool, h.grade, h.channel, h.cause
 		FROM clocks c CROSS JOIN handoffs h ON h.lead = c.lead AND h.cycle = c.cycle
 		WHERE c.id IN `+given+` AND c.state = 'open'`, ids)
 	if err != nil {
@@ -130,7 +130,7 @@ func (t handoffTx) LockPromises(ctx context.Context, ids []string) ([]store.Prom
 }
 
 func promiseFields(p *store.Promise) []any {
-	return append(clockFields(&p.ClockRow), &p.HandoffState, &p.Pool, &p.Grade, &p.Channel, &p.Cause)
+	return append(clockFields(&p.ClockRow), &p.HandoffState, &p.HandoffAgreement, &p.Pool, &p.Grade, &p.Channel, &p.Cause)
 }
 
 // SaveFired writes what became of promises.

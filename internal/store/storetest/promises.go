@@ -42,7 +42,7 @@ func promisesAreLocked(t *testing.T, o Opener) {
 		if i%5 == 4 {
 			c.State = store.ClockMet
 		} else {
-			want = append(want, store.Promise{ClockRow: c, HandoffState: h.State, Pool: h.Pool, Grade: h.Grade, Channel: h.Channel, Cause: h.Cause})
+			want = append(want, store.Promise{ClockRow: c, HandoffState: h.State, HandoffAgreement: h.Agreement, Pool: h.Pool, Grade: h.Grade, Channel: h.Channel, Cause: h.Cause})
 		}
 		handoffs, clocks = append(handoffs, h), append(clocks, c)
 	}

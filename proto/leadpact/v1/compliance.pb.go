@@ -577,7 +577,9 @@ type Attainment struct {
 	Cancelled int64                  `protobuf:"varint,5,opt,name=cancelled,proto3" json:"cancelled,omitempty"`
 	Open      int64                  `protobuf:"varint,6,opt,name=open,proto3" json:"open,omitempty"`
 	// met / (met + breached); 1 when nothing was judged yet.
-	Ratio         float64 `protobuf:"fixed64,7,opt,name=ratio,proto3" json:"ratio,omitempty"`
+	Ratio float64 `protobuf:"fixed64,7,opt,name=ratio,proto3" json:"ratio,omitempty"`
+	// Fell away because the person withdrew his consent: neither kept nor missed. The other ways in which a promise falls away are cancelled.
+	Withdrawn     int64 `protobuf:"varint,8,opt,name=withdrawn,proto3" json:"withdrawn,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -661,11 +663,18 @@ func (x *Attainment) GetRatio() float64 {
 	return 0
 }
 
+func (x *Attainment) GetWithdrawn() int64 {
+	if x != nil {
+		return x.Withdrawn
+	}
+	return 0
+}
+
 // Delivery is what marketing brought through one channel: leads by the stage that they reached.
 type Delivery struct {
 	state   protoimpl.MessageState `protogen:"open.v1"`
 	Channel string                 `protobuf:"bytes,1,opt,name=channel,proto3" json:"channel,omitempty"`
-	// How many leads ever entered each stage.
+	// How many leads ever entered each stage. One that was withheld for want of consent counts once it is handed off.
 	Stages        map[string]int64 `protobuf:"bytes,2,rep,name=stages,proto3" json:"stages,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"varint,2,opt,name=value"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -764,7 +773,7 @@ const file_leadpact_v1_compliance_proto_rawDesc = "" +
 	"attainment\x125\n" +
 	"\n" +
 	"deliveries\x18\x02 \x03(\v2\x15.leadpact.v1.DeliveryR\n" +
-	"deliveries\"\xaa\x01\n" +
+	"deliveries\"\xc8\x01\n" +
 	"\n" +
 	"Attainment\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
@@ -773,7 +782,8 @@ const file_leadpact_v1_compliance_proto_rawDesc = "" +
 	"\bbreached\x18\x04 \x01(\x03R\bbreached\x12\x1c\n" +
 	"\tcancelled\x18\x05 \x01(\x03R\tcancelled\x12\x12\n" +
 	"\x04open\x18\x06 \x01(\x03R\x04open\x12\x14\n" +
-	"\x05ratio\x18\a \x01(\x01R\x05ratio\"\x9a\x01\n" +
+	"\x05ratio\x18\a \x01(\x01R\x05ratio\x12\x1c\n" +
+	"\twithdrawn\x18\b \x01(\x03R\twithdrawn\"\x9a\x01\n" +
 	"\bDelivery\x12\x18\n" +
 	"\achannel\x18\x01 \x01(\tR\achannel\x129\n" +
 	"\x06stages\x18\x02 \x03(\v2!.leadpact.v1.Delivery.StagesEntryR\x06stages\x1a9\n" +

@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/leadpact/leadpact/internal/agreement"
@@ -21,6 +22,7 @@ const (
 	ResponseTime   = "leadpact_clock_met_seconds_total"
 	ClocksOpen     = "leadpact_clocks_open"
 	Waits          = "leadpact_handoff_waits_total"
+	Withheld       = "leadpact_leads_withheld_total"
 	attainmentBase = "attainment_by_"
 )
 
@@ -31,6 +33,7 @@ const (
 	met       = "met"
 	breached  = "breached"
 	cancelled = "cancelled"
+	withdrawn = "withdrawn"
 	started   = "started"
 	// unlisted is the channel of leads whose channel the agreement does not list; scoring says it.
 	unlisted = "unlisted"
@@ -42,6 +45,9 @@ func modes() []string { return []string{live, history} }
 func waitReasons() []string {
 	return []string{"no_rep", "all_absent", "all_full", "all_excluded", "no_hours"}
 }
+
+// withholdings are why scoring hands a lead to nobody, as event.proto lists them.
+func withholdings() []string { return []string{"do_not_contact", "consent"} }
 
 // Metric is how a tally is shown.
 type Metric struct {
@@ -61,6 +67,7 @@ func Metrics() map[string]Metric {
 		ResponseTime: {Help: "Seconds from a clock's start to the response that kept it, summed, by clock and team."},
 		ClocksOpen:   {Help: "Promises running now, by clock and team.", Gauge: true},
 		Waits:        {Help: "Times that nobody was eligible for a lead, by pool and reason."},
+		Withheld:     {Help: "Leads not handed off for want of consent, by channel, reason and whether a handoff was withdrawn for it."},
 	}
 }
 
@@ -92,7 +99,12 @@ func Judge(e *eventv1.Event) Effects {
 	j.add(Events, 1, "mode", j.mode, "type", event.Type(e))
 	switch b := e.GetBody().(type) {
 	case *eventv1.Event_LeadStaged:
-		j.add(StageEntries, 1, "channel", b.LeadStaged.GetChannel(), "mode", j.mode, "stage", b.LeadStaged.GetTo())
+		// A lead that nobody may contact is not delivered: it counts once it is handed off, on a change from its stage to itself.
+		if b.LeadStaged.GetWithheld() == "" {
+			j.add(StageEntries, 1, "channel", b.LeadStaged.GetChannel(), "mode", j.mode, "stage", b.LeadStaged.GetTo())
+		} else {
+			j.add(Withheld, 1, "channel", b.LeadStaged.GetChannel(), "reason", b.LeadStaged.GetWithheld(), "withdrawn", strconv.FormatBool(b.LeadStaged.GetWithdrawn()))
+		}
 	case *eventv1.Event_HandoffWaiting:
 		j.add(Waits, 1, "pool", b.HandoffWaiting.GetTerms().GetPool(), "reason", b.HandoffWaiting.GetReason())
 	case *eventv1.Event_HandoffAssigned:
@@ -111,7 +123,11 @@ func Judge(e *eventv1.Event) Effects {
 		j.ended(c, breached)
 		j.add(Breaches, 1, "clock", c.GetName(), "grade", c.GetTerms().GetGrade(), "team", c.GetTerms().GetTeam())
 	case *eventv1.Event_ClockCancelled:
-		j.ended(b.ClockCancelled.GetClock(), cancelled)
+		verdict := cancelled
+		if b.ClockCancelled.GetReason() == withdrawn {
+			verdict = withdrawn
+		}
+		j.ended(b.ClockCancelled.GetClock(), verdict)
 	case *eventv1.Event_RosterChanged:
 		j.out.Members = []store.Members{{Roster: b.RosterChanged.GetVersion(), People: b.RosterChanged.GetPeople()}}
 	}
@@ -169,6 +185,12 @@ func Zeroes(a *agreement.Agreement) []store.Tally {
 }
 
 func (j *judge) zeroLeads(a *agreement.Agreement) {
+	for _, ch := range append(slices.Clone(a.Channels), unlisted) {
+		for _, reason := range withholdings() {
+			j.add(Withheld, 0, "channel", ch, "reason", reason, "withdrawn", "false")
+			j.add(Withheld, 0, "channel", ch, "reason", reason, "withdrawn", "true")
+		}
+	}
 	for _, m := range modes() {
 		for _, typ := range types() {
 			j.add(Events, 0, "mode", m, "type", typ)
@@ -212,7 +234,7 @@ func (j *judge) zeroClock(clock, grade string, teams []string) {
 		j.add(Responses, 0, "clock", clock, "team", t)
 		j.add(ResponseTime, 0, "clock", clock, "team", t)
 		j.add(Breaches, 0, "clock", clock, "grade", grade, "team", t)
-		for _, v := range []string{met, breached, cancelled} {
+		for _, v := range []string{met, breached, cancelled, withdrawn} {
 			j.add(Verdicts, 0, "clock", clock, "grade", grade, "team", t, "verdict", v)
 		}
 	}

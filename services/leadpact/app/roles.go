@@ -58,7 +58,7 @@ func (a *App) openRoles(ctx context.Context, s Stores) error {
 func (a *App) openIngest() error {
 	svc, err := ingest.New(ingest.Config{
 		Agreements: a.versions, Bus: a.bus, Secret: a.cfg.Secret, Now: time.Now, Logger: a.logger.With("role", event.Ingest), Registerer: a.registry,
-		Follow: a.follow,
+		Follow: a.follow, PublicURL: a.cfg.PublicURL, TrustedProxies: a.cfg.proxies,
 	})
 	if err != nil {
 		return err

@@ -62,7 +62,7 @@ func invariants() []invariant {
 		{"accepted: every event answered 202 is a fact or in quarantine", acceptedKept},
 		{"facts: what is known of each lead is the fold of its facts", knowledgeIsFold},
 		{"stages: changes are numbered without a gap and follow each other", stagesFollow},
-		{"versions: each decision was made under the version in force, and each promise is of the version that its handoff began under", versionsKept},
+		{"versions: each decision was made under the version in force, and each promise is of the version that its handoff began under, or of one that took it over", versionsKept},
 		{"owners: no lead has two live assignments, and none overlap", oneOwner},
 		{"loads: what is written down of each rep is what he holds", loadsCounted},
 		{"clocks: none is open behind an ended assignment, none is overdue", clocksResolved},

@@ -1,6 +1,7 @@
 package verify_test
 
 import (
+	"bytes"
 	"context"
 	"database/sql"
 	"errors"
@@ -15,6 +16,8 @@ import (
 	"go.uber.org/goleak"
 	"google.golang.org/protobuf/proto"
 
+	"github.com/leadpact/leadpact/internal/agreement"
+	"github.com/leadpact/leadpact/internal/agreement/sealtest"
 	"github.com/leadpact/leadpact/internal/event"
 	"github.com/leadpact/leadpact/internal/store"
 	eventv1 "github.com/leadpact/leadpact/proto/leadpact/event/v1"
@@ -30,13 +33,17 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 const accepted = "website\t1\nwebsite\t2\nwebsite\t3\ncrm\t4\n"
 
 // played is the data of a process that had a day: visit only looked, held was accepted and is worked on, lost was accepted and
-// closed, and missed was answered by nobody, so that each rep broke his promise and it waits.
+// closed, and missed was answered by nobody, so that each rep broke his promise and it waits. A second version took over the promise
+// on that one.
 func played(t *testing.T) (data string) {
 	t.Helper()
 	cfg := apptest.Config(t, t.TempDir())
-	patient := strings.Replace(string(apptest.Agreement), "within: 1s", "within: 3s", 1) // accepting in time, also on a busy machine
-	if err := os.WriteFile(cfg.Agreement, []byte(patient), 0o600); err != nil {
-		t.Fatal(err)
+	patient := sealtest.Keyed(t, bytes.Replace(apptest.Agreement, []byte("within: 1s"), []byte("within: 3s"), 1)) // accepting in time, also on a busy machine
+	next := sealtest.Following(t, []byte(strings.NewReplacer("version: test-1", "version: test-2\nunder_way: move", "within: 10h", "within: 20h").Replace(string(patient))), patient)
+	for name, text := range map[string][]byte{cfg.Agreement: patient, cfg.Agreement + agreement.SealSuffix: sealtest.Seal(t, patient)} {
+		if err := os.WriteFile(name, text, 0o600); err != nil {
+			t.Fatal(err)
+		}
 	}
 	s := apptest.Start(t, cfg)
 	s.Post(t, "crm", map[string]any{"id": "4", "type": "page_viewed", "email": "visit@example.com"})
@@ -64,8 +71,25 @@ func played(t *testing.T) (data string) {
 		}
 		return err
 	})
+	token, err := os.ReadFile(s.AdminToken())
+	if err != nil {
+		t.Fatal(err)
+	}
+	admin := leadpactv1.NewAgreementServiceClient(s.Dial(t, strings.TrimSpace(string(token))))
+	if _, err := admin.Activate(t.Context(), &leadpactv1.ActivateRequest{Text: next, Signatures: sealtest.Seal(t, next)}); err != nil {
+		t.Fatal(err)
+	}
+	apptest.Until(t, "the second version takes over", func() error {
+		for shard := range ledger.Shards {
+			lines, err := stores.Compliance.Entries(t.Context(), shard, 0, "clock.cancelled", 1)
+			if err != nil || len(lines) > 0 {
+				return err
+			}
+		}
+		return errors.New("not yet")
+	})
 	var out strings.Builder
-	err := verify.Run(t.Context(), verify.Options{
+	err = verify.Run(t.Context(), verify.Options{
 		Stores: stores, Accepted: strings.NewReader(accepted), Doors: []string{s.HTTPAddr()}, Patience: 30 * time.Second, Out: &out,
 	})
 	if err != nil || strings.Count(out.String(), "ok    ") != 12 || strings.Contains(out.String(), "(0)") {
@@ -139,6 +163,13 @@ func testBites(t *testing.T, data string) {
 		}), []string{"versions"}},
 		"a promise of another version": {"compliance", rewrite("clock.started", func(_ *store.Entry, told *eventv1.Event) {
 			told.Agreement = "another"
+		}), []string{"versions"}},
+		"a clock that another version took for itself": {"compliance", rewrite("clock.cancelled", func(_ *store.Entry, told *eventv1.Event) {
+			told.GetClockCancelled().Reason = "hours_changed"
+		}), []string{"versions"}},
+		"a clock taken over before there was one": {"compliance", rewrite("clock.cancelled", func(e *store.Entry, told *eventv1.Event) {
+			told.RecordedAt += 3600e6
+			e.RecordedAt = event.Time(told.GetRecordedAt())
 		}), []string{"versions"}},
 		"an edited line": {"compliance", statements(
 			`UPDATE entries SET lead = 'nobody' WHERE rowid = (SELECT max(rowid) FROM entries WHERE type = 'lead.received')`), []string{"ledger"}},
