@@ -62,6 +62,8 @@ type Read struct {
 // Event is one event on its way into the log.
 type Event struct {
 	Event *eventv1.Event
+	// Index is its place in the body, from 0.
+	Index int
 	// Key is the strongest identifier, by which work is split.
 	Key string
 	// Wire is the event marshalled: once, for its size, its content's hash and the log.
@@ -119,9 +121,10 @@ func (s *Source) Read(r *Request, now time.Time) (Read, error) {
 			continue
 		}
 		e, err := s.event(sc, id, now, func() string {
-			if sum == "" {
-				hash := sha256.Sum256(append([]byte(s.Name+"\n"), r.Body...))
-				sum = hex.EncodeToString(hash[:])
+			if sum == "" && r.Digest != nil {
+				sum = hex.EncodeToString(r.Digest)
+			} else if sum == "" {
+				sum = hex.EncodeToString(Digest(s.Name, r.Body))
 			}
 			if batch {
 				return sum + ":" + strconv.Itoa(i)
@@ -132,6 +135,7 @@ func (s *Source) Read(r *Request, now time.Time) (Read, error) {
 			out.Refused = append(out.Refused, Refusal{Index: i, ID: e.Event.GetId(), Type: TypeEvent, Detail: err.Error()})
 			continue
 		}
+		e.Index = i
 		out.Events = append(out.Events, e)
 	}
 	return out, nil
