@@ -38,7 +38,7 @@ type Source struct {
 	agreement.Source
 
 	fields   []field
-	channels []string // of the agreement
+	channels []string  // of the agreement
 	purposes []purpose // sorted
 }
 
