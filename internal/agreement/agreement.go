@@ -14,6 +14,8 @@ type Agreement struct {
 	Version string
 	// Follows is the hash of the version that it comes after; empty when the text names none.
 	Follows string
+	// UnderWay is what becomes of clocks that run when this version comes into force.
+	UnderWay UnderWay
 	// Summary is for those who sign; at most half a page.
 	Summary string
 	Parties Parties

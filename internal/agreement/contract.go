@@ -79,6 +79,7 @@ func (a *Agreement) sayParties() Section {
 		{Key: "title", Subject: "title", Facts: []Fact{{"", a.Title}}},
 		{Key: "version", Subject: "version", Facts: []Fact{{"", a.Version}}},
 		{Key: "follows", Subject: "follows", Facts: []Fact{{"", a.Follows}}},
+		a.UnderWay.say(),
 		{Key: "summary", Subject: "summary", Facts: []Fact{{"", a.Summary}}},
 		a.Parties.Marketing.say(Marketing), a.Parties.Sales.say(Sales),
 	}}
@@ -114,7 +115,7 @@ func (a *Agreement) saySources() Section {
 			{"may post", source.Limit.words()},
 			{"channel", source.Channel},
 			{"may send history", yes(source.History)},
-			{"is a witness", notYet(yes(source.Witness))},
+			{"is a witness", yes(source.Witness)},
 			{"map", mappingWords(source.own)},
 		}})
 	}

@@ -102,6 +102,7 @@ var agreementShape = shape{what: "an agreement", keys: []member{
 	must("title", aText, "What it is called."),
 	must("version", aText, "The version, as people say it."),
 	may("follows", form{schema: map[string]any{"type": "string", "pattern": hashForm.String()}}, "The hash of the version that it comes after, as leadpact versions prints it."),
+	may("under_way", wordOf(string(Stay), string(Move)), "Whether clocks that run when it comes into force stay under their version, or move to this one; stay unless given."),
 	may("summary", form{schema: map[string]any{"type": "string", "maxLength": maxSummary}}, "What it is for, in a few sentences for those who sign."),
 	may("include", listOf(aText), "Files beside this one that hold other parts of the agreement."),
 	must("parties", one(&partiesShape), "Who answers for each side."),

@@ -64,6 +64,7 @@ func (b *builder) build(root *node) {
 	}
 	b.a.Version = b.text(b.need(n, "version"))
 	b.readFollows(n.get("follows"))
+	b.readUnderWay(n.get("under_way"))
 	b.readParties(b.need(n, "parties"))
 	if include := n.get("include"); include != nil {
 		b.at(include, "the files that this one includes are not read here", "give the file to leadpact by its name: it joins them")

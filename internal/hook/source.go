@@ -60,6 +60,8 @@ type Read struct {
 // Event is one event on its way into the log.
 type Event struct {
 	Event *eventv1.Event
+	// Index is its place in the body, from 0.
+	Index int
 	// Key is the strongest identifier, by which work is split.
 	Key string
 	// Wire is the event marshalled: once, for its size, its content's hash and the log.
@@ -117,9 +119,10 @@ func (s *Source) Read(r *Request, now time.Time) (Read, error) {
 			continue
 		}
 		e, err := s.event(sc, id, now, func() string {
-			if sum == "" {
-				hash := sha256.Sum256(append([]byte(s.Name+"\n"), r.Body...))
-				sum = hex.EncodeToString(hash[:])
+			if sum == "" && r.Digest != nil {
+				sum = hex.EncodeToString(r.Digest)
+			} else if sum == "" {
+				sum = hex.EncodeToString(Digest(s.Name, r.Body))
 			}
 			if batch {
 				return sum + ":" + strconv.Itoa(i)
@@ -130,6 +133,7 @@ func (s *Source) Read(r *Request, now time.Time) (Read, error) {
 			out.Refused = append(out.Refused, Refusal{Index: i, ID: e.Event.GetId(), Type: TypeEvent, Detail: err.Error()})
 			continue
 		}
+		e.Index = i
 		out.Events = append(out.Events, e)
 	}
 	return out, nil
@@ -152,17 +156,8 @@ func (s *Source) wanted(sc scope) (bool, error) {
 			return false, ErrAccount
 		}
 	}
-	for _, test := range s.Map.Only {
-		if !holds(sc, test) {
-			return false, nil
-		}
-	}
-	for _, test := range s.Map.Skip {
-		if holds(sc, test) {
-			return false, nil
-		}
-	}
-	return true, nil
+	_, omitted := s.omits(sc)
+	return !omitted, nil
 }
 
 func holds(sc scope, test preset.Test) bool {
@@ -178,7 +173,11 @@ func holds(sc scope, test preset.Test) bool {
 // id.
 func (s *Source) event(sc scope, id string, now time.Time, fallback func() string) (Event, error) {
 	e := &eventv1.Event{Source: s.Name, RecordedAt: event.Micros(now), Mode: eventv1.Mode_MODE_LIVE}
-	if _, ok := sc.event.(object); !ok {
+	switch n := sc.event.(type) {
+	case object:
+	case unreadable:
+		return Event{Event: e}, n.error
+	default:
 		return Event{Event: e}, errors.New("the event is not an object")
 	}
 	r := reader{}

@@ -26,6 +26,9 @@ const (
 	moved     = "hours_changed"
 )
 
+// VersionChanged is why a clock fell away that goes on as another, under a later version of the agreement.
+const VersionChanged = "version_changed"
+
 // basis is what a decision of routing rested on, kept so that it can be decided again.
 type basis struct {
 	At        time.Time `json:"at"`

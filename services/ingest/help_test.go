@@ -319,7 +319,8 @@ func (w *world) refused(what string, rec *httptest.ResponseRecorder, status int,
 		w.t.Errorf("%s: content type %q", what, ct)
 	}
 	retry := rec.Header().Get("Retry-After")
-	if n, err := strconv.Atoi(retry); (status == http.StatusServiceUnavailable) != (err == nil && n > 0) {
+	again := status == http.StatusServiceUnavailable || status == http.StatusTooManyRequests
+	if n, err := strconv.Atoi(retry); again != (err == nil && n > 0) {
 		w.t.Errorf("%s: status %d with Retry-After %q", what, status, retry)
 	}
 	if strings.Contains(rec.Body.String(), canary) || strings.Contains(w.log.String(), canary) {
@@ -437,11 +438,13 @@ func storedIDs(ms []message) []string {
 	return out
 }
 
-// idsOf are the ids of events that the log holds.
+// idsOf are the ids of those events that are leads.
 func idsOf(events []*eventv1.Event) []string {
-	out := make([]string, len(events))
-	for i, e := range events {
-		out[i] = e.GetId()
+	var out []string
+	for _, e := range events {
+		if e.GetLeadReceived() != nil {
+			out = append(out, e.GetId())
+		}
 	}
 	return out
 }

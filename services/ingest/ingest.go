@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/netip"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -29,7 +30,7 @@ type Agreements interface {
 	At(t time.Time) (*agreement.Agreement, bool)
 }
 
-// Config is what the door needs. All but Follow, Patience, MaxBody and MaxHeld must be set.
+// Config is what the door needs. What has no default must be set.
 type Config struct {
 	Agreements Agreements
 	Bus        Publisher
@@ -47,6 +48,10 @@ type Config struct {
 	MaxBody int64
 	// MaxHeld bounds in bytes all bodies in hand together; 0 means 64 MiB.
 	MaxHeld int64
+	// PublicURL is what stands before /v1/hooks in the address that senders are given; some signatures cover it. Without it a request's
+	// own scheme and host count, as TrustedProxies tell them when it comes through one.
+	PublicURL      string
+	TrustedProxies []netip.Prefix
 }
 
 // looking bounds one look at the log. It is longer than a request waits: a log that is slow to describe itself may still be quick
@@ -60,6 +65,7 @@ type Service struct {
 	metrics    *metrics
 	doors      doors
 	bodies     bodies
+	addresses  addresses
 	standings  *standings
 	// closed holds why nothing is accepted; nil when it is.
 	closed atomic.Pointer[string]
@@ -79,8 +85,13 @@ func New(cfg Config) (*Service, error) {
 	if cfg.MaxHeld == 0 {
 		cfg.MaxHeld = 64 << 20
 	}
-	s := &Service{cfg: cfg, metrics: newMetrics(cfg.Registerer), standings: newStandings()}
+	where, err := newAddresses(cfg.PublicURL, cfg.TrustedProxies)
+	if err != nil {
+		return nil, err
+	}
+	s := &Service{cfg: cfg, metrics: newMetrics(cfg.Registerer), addresses: where, standings: newStandings()}
 	s.doors.secret, s.doors.logger = cfg.Secret, cfg.Logger
+	s.doors.partitions, s.doors.bounds = cfg.Bus.Partitions(), map[string]*bounds{}
 	s.bodies.largest, s.bodies.most = cfg.MaxBody, cfg.MaxHeld
 	for p := range cfg.Bus.Partitions() {
 		s.committers = append(s.committers, newCommitter(p, cfg.Bus))
@@ -171,8 +182,8 @@ func (s *Service) Ready(context.Context) error {
 	return nil
 }
 
-// commit makes events durable, each partition's in the order given. An error leaves open which of them were stored.
-func (s *Service) commit(ctx context.Context, events []hook.Event) error {
+// commit makes events of one source durable, each partition's in the order given. An error leaves open which of them were stored.
+func (s *Service) commit(ctx context.Context, of *share, events []hook.Event) error {
 	first := event.Partition(events[0].Key, len(s.committers))
 	parts := map[int][]hook.Event(nil)
 	for i, e := range events {
@@ -185,14 +196,14 @@ func (s *Service) commit(ctx context.Context, events []hook.Event) error {
 		}
 	}
 	if parts == nil {
-		if err := s.committers[first].submit(ctx, events); err != nil {
+		if err := s.committers[first].submit(ctx, of.lanes[first], events); err != nil {
 			return fmt.Errorf("commit %d events: %w", len(events), err)
 		}
 		return nil
 	}
 	var side errgroup.Group
 	for p, part := range parts {
-		side.Go(func() error { return s.committers[p].submit(ctx, part) })
+		side.Go(func() error { return s.committers[p].submit(ctx, of.lanes[p], part) })
 	}
 	if err := side.Wait(); err != nil {
 		return fmt.Errorf("commit %d events: %w", len(events), err)

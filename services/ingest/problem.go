@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/leadpact/leadpact/internal/hook"
@@ -19,11 +20,14 @@ type Problem struct {
 	Events []hook.Refusal `json:"refused,omitempty"`
 
 	retryAfter time.Duration
+	// poison says that the body proved its sender: it is kept.
+	poison bool
 }
 
 // The problem types, each explained in docs/problems.md.
 const (
 	typeUnknownSource = "/problems/unknown-source"
+	typeChallenge     = "/problems/challenge"
 	typeMethod        = "/problems/method"
 	typeMediaType     = "/problems/media-type"
 	typeTooLarge      = "/problems/too-large"
@@ -32,6 +36,7 @@ const (
 	typeBody          = "/problems/body"
 	typeEvent         = hook.TypeEvent
 	typeAccount       = "/problems/account"
+	typeRate          = "/problems/rate-limit"
 	typeUnavailable   = "/problems/unavailable"
 	typeSource        = "/problems/source-setup"
 )
@@ -64,4 +69,27 @@ func notSetUp() *Problem {
 
 func unsigned(detail string) *Problem {
 	return &Problem{Type: typeSignature, Title: "Signature not valid", Status: http.StatusUnauthorized, Detail: detail}
+}
+
+// tooOften turns away a source that has used up what its agreement lets it post.
+func tooOften(wait time.Duration) *Problem {
+	return &Problem{
+		Type: typeRate, Title: "Too many requests", Status: http.StatusTooManyRequests,
+		Detail:     "the agreement lets this source post less often; nothing is lost if you send the same request again",
+		retryAfter: (wait + time.Second - 1).Truncate(time.Second), // not a moment too early
+	}
+}
+
+// noisy turns away a source that has so much in hand that others would have to wait for it.
+func noisy() *Problem {
+	return &Problem{
+		Type: typeRate, Title: "Too many requests", Status: http.StatusTooManyRequests,
+		Detail: errNoisy.Error() + "; nothing is lost if you send the same request again", retryAfter: 2 * time.Second,
+	}
+}
+
+// notAllowed tells which methods the address takes.
+func notAllowed(w http.ResponseWriter, allowed ...string) *Problem {
+	w.Header().Set("Allow", strings.Join(allowed, ", "))
+	return &Problem{Type: typeMethod, Title: "Method not allowed", Status: http.StatusMethodNotAllowed, Detail: "webhooks are posted"}
 }

@@ -101,20 +101,19 @@ func (s *standings) of(person string) (standing, bool) {
 	return st, ok && st.Lead != ""
 }
 
-// expect says before an event is stored that its outcome will be asked for, and returns how to ask.
-func (s *standings) expect(source, id, key string) (ask func(context.Context) (standing, bool)) {
+// expect says before an event is stored that its outcome will be asked for, and returns how to ask, and what to call in the end.
+func (s *standings) expect(source, id, key string) (ask func(context.Context) (standing, bool), forget func()) {
 	cause, person := event.DerivedID(source, id), event.DerivedID(key)
 	s.mu.Lock()
 	s.waiting[cause] = person
 	s.mu.Unlock()
-	return func(ctx context.Context) (standing, bool) {
-		defer func() {
-			s.mu.Lock()
-			delete(s.waiting, cause)
-			s.mu.Unlock()
-		}()
-		return s.await(ctx, person)
+	ask = func(ctx context.Context) (standing, bool) { return s.await(ctx, person) }
+	forget = func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		delete(s.waiting, cause)
 	}
+	return ask, forget
 }
 
 // await waits until the person is known, and has an owner when one is on the way. What is known of somebody who was here before is

@@ -30,6 +30,22 @@ func held(rep, team string) *eventv1.Clock {
 	}
 }
 
+// TestFallsAwayAlike: whatever a clock falls away for, also when it goes on as another, it was neither kept nor missed.
+func TestFallsAwayAlike(t *testing.T) {
+	t.Parallel()
+	judged := func(reason string) Effects {
+		return Judge(&eventv1.Event{Id: "1", Source: "s", Lead: "l", Body: &eventv1.Event_ClockCancelled{
+			ClockCancelled: &eventv1.ClockCancelled{Clock: held("ana", "boston"), Reason: reason},
+		}})
+	}
+	want := judged("closed")
+	for _, reason := range []string{"rejected", "hours_changed", "version_changed"} {
+		if diff := cmp.Diff(want, judged(reason)); diff != "" {
+			t.Errorf("%s (-closed +it):\n%s", reason, diff)
+		}
+	}
+}
+
 func TestJudge(t *testing.T) {
 	t.Parallel()
 	ana := held("ana", "boston")
@@ -134,6 +150,11 @@ func TestJudge(t *testing.T) {
 				"leadpact_clocks_open{clock=call,team=} -1",
 			},
 			end: []string{"l/1/1/call"},
+		},
+		{
+			name:  "a missed promise turns out to have been kept",
+			event: &eventv1.Event{Body: &eventv1.Event_ClockCorrected{ClockCorrected: &eventv1.ClockCorrected{Clock: ana, By: "attempt", Source: "crm"}}},
+			want:  started("corrected", "leadpact_breaches_corrected_total{clock=call,grade=A,team=boston} 1"),
 		},
 		{
 			name:  "a promise falls away",
