@@ -234,6 +234,9 @@ func (q Question) facts(e *eventv1.Event, origins map[string]string, filled map[
 	add("external_id", lr.GetExternalId(), "")
 	add("name", lr.GetName(), "")
 	add("phone", lr.GetPhone(), "")
+	if lr.GetChannel() == q.Source.Channel {
+		delete(origins, "channel")
+	}
 	add("channel", lr.GetChannel(), "the source's own")
 	values := event.Values(lr.GetFields())
 	for _, f := range q.Agreement.Fields {
@@ -241,6 +244,12 @@ func (q Question) facts(e *eventv1.Event, origins map[string]string, filled map[
 			filled[f.Name] = true
 			add("fields."+f.Name, v, "")
 		}
+	}
+	for _, c := range lr.GetConsents() {
+		add("consent."+c.GetPurpose(), c.GetGranted(), "the kind, by grants and withdrawals")
+	}
+	if sure := lr.GetConfidence(); sure > 0 {
+		add("confidence", sure, "")
 	}
 	if o := lr.GetOutcome(); o != nil {
 		if _, named := q.Source.Map.Outcomes[lr.GetKind()]; named {
