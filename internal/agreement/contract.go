@@ -115,7 +115,7 @@ func (a *Agreement) saySources() Section {
 			{"may post", source.Limit.words()},
 			{"channel", source.Channel},
 			{"may send history", yes(source.History)},
-			{"is a witness", notYet(yes(source.Witness))},
+			{"is a witness", yes(source.Witness)},
 			{"map", mappingWords(source.own)},
 		}})
 	}

@@ -43,7 +43,7 @@ func newStandard(secret string) (*standard, error) {
 	case kind == "whpk" && len(key) == ed25519.PublicKeySize:
 		return &standard{public: key}, nil
 	case kind == "whsk" && len(key) == ed25519.PrivateKeySize:
-		private := ed25519.NewKeyFromSeed(key[:ed25519.SeedSize]) // the rest of it is the public key, to be believed by nobody
+		private := ed25519.NewKeyFromSeed(key[:ed25519.SeedSize])                             // the rest of it is the public key, to be believed by nobody
 		return &standard{private: private, public: private.Public().(ed25519.PublicKey)}, nil //nolint:forcetypeassert // documented
 	}
 	return nil, errors.New("the secret is none of Standard Webhooks: whsec_ and base64, or whpk_ and the base64 of an Ed25519 key")

@@ -316,13 +316,13 @@ func TestHeaders(t *testing.T) {
 			holds := v.verifier(t)
 			for name := range v.request().Header {
 				for what, change := range map[string]func([]string) []string{
-					"missing": func([]string) []string { return nil },
-					"empty":   func([]string) []string { return []string{""} },
-					"doubled": func(v []string) []string { return []string{v[0], v[0]} },
+					"missing":                    func([]string) []string { return nil },
+					"empty":                      func([]string) []string { return []string{""} },
+					"doubled":                    func(v []string) []string { return []string{v[0], v[0]} },
 					"forged beside the good one": func(v []string) []string { return []string{v[0], "x"} },
-					"cut":           func(v []string) []string { return []string{v[0][:len(v[0])/2]} },
-					"longer":        func(v []string) []string { return []string{v[0] + "0"} },
-					"of other form": func([]string) []string { return []string{"~~~~"} },
+					"cut":                        func(v []string) []string { return []string{v[0][:len(v[0])/2]} },
+					"longer":                     func(v []string) []string { return []string{v[0] + "0"} },
+					"of other form":              func([]string) []string { return []string{"~~~~"} },
 				} {
 					r := v.request()
 					r.Header[name] = change(r.Header[name])
@@ -467,7 +467,8 @@ func TestUnusableProofs(t *testing.T) {
 	}
 }
 
-// TestAllocations keeps the door's way for most requests from growing.
+// TestAllocations keeps the door's way for most requests from growing. It takes none, but where it is raced: there, pools forget a part
+// of what they hold.
 func TestAllocations(t *testing.T) {
 	v := vectors()[0]
 	holds, r := v.verifier(t), v.request()
@@ -475,7 +476,7 @@ func TestAllocations(t *testing.T) {
 		if err := holds.Verify(r, v.at); err != nil {
 			t.Fatal(err)
 		}
-	}); n > 1 {
+	}); n > 4 {
 		t.Errorf("%v allocations", n)
 	}
 }

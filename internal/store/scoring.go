@@ -79,6 +79,7 @@ type Transition struct {
 // ScoringTx is one transaction of scoring.
 type ScoringTx interface {
 	OutboxTx
+	QuarantineTx
 	// Resolve returns the lead of each identifier that has one.
 	Resolve(ctx context.Context, identifiers []string) (map[string]string, error)
 	// Bind stores identifiers that are new and returns the lead of each: an identifier that another transaction bound first

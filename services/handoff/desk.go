@@ -29,6 +29,7 @@ type desk struct {
 	breaches []store.Breach
 	notices  []store.Notice
 	late     []time.Duration // how late each wake-up was looked at
+	words    []word          // outcomes that came after the breach
 	made     []made
 	freed    bool          // a rep has room again
 	waits    bool          // a lead has begun to wait
@@ -62,7 +63,8 @@ type file struct {
 	holds      []*hold
 	clocks     []*running
 	// quiet says that nobody is told of its end: only history tells of it.
-	quiet bool
+	quiet    bool
+	searched bool // its missed clocks are among clocks
 }
 
 type hold struct {
@@ -73,6 +75,7 @@ type hold struct {
 type running struct {
 	store.ClockRow
 	new, dirty bool
+	missed     bool // read as breached: all that can happen to it is its correction
 }
 
 // made is one assignment, for the counters.
@@ -302,13 +305,16 @@ func (d *desk) saveAssignments(ctx context.Context, tx store.HandoffTx) error {
 }
 
 func (d *desk) saveClocks(ctx context.Context, tx store.HandoffTx) error {
-	var fresh, changed []store.ClockRow
+	var fresh, changed, corrected []store.ClockRow
 	for _, f := range d.order {
 		for _, c := range f.clocks {
 			switch {
 			case c.new:
 				c.Version = 1
 				fresh = append(fresh, c.ClockRow)
+			case c.dirty && c.missed:
+				c.Version++
+				corrected = append(corrected, c.ClockRow)
 			case c.dirty:
 				c.Version++
 				changed = append(changed, c.ClockRow)
@@ -317,6 +323,11 @@ func (d *desk) saveClocks(ctx context.Context, tx store.HandoffTx) error {
 	}
 	if len(fresh) > 0 {
 		if err := tx.InsertClocks(ctx, fresh); err != nil {
+			return err
+		}
+	}
+	if len(corrected) > 0 {
+		if err := tx.CorrectClocks(ctx, corrected); err != nil {
 			return err
 		}
 	}

@@ -228,7 +228,9 @@ notices:
 		past := w.withdrawn("b", 1)
 		past.Mode = eventv1.Mode_MODE_HISTORY
 		w.apply(past, w.withdrawn("a", 1))
-		w.until("ann is told", func() bool { return len(theirs.twice("lead.assigned")) == 2 && len(theirs.twice("lead.withdrawn")) == 1 })
+		w.until("ann is told", func() bool {
+			return len(theirs.twice("lead.assigned")) == 2 && len(theirs.twice("lead.withdrawn")) == 1
+		})
 		if data := theirs.twice("lead.withdrawn")[0]["data"].(map[string]any); data["lead"] != "a" || data["contact"] != nil || data["live"] != false {
 			t.Errorf("ann is told %v", data)
 		}

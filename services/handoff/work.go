@@ -124,6 +124,12 @@ func (s *Service) committed(ctx context.Context, d *desk) {
 	if d.freed || d.waits {
 		s.lookAgain()
 	}
+	for _, w := range d.words {
+		if !w.turned {
+			s.cfg.Log.Info("an outcome in time came after the breach, from a source that is no witness: the verdict stands",
+				"clock", w.clock, "source", w.source)
+		}
+	}
 	s.metrics.count(d)
 }
 

@@ -34,7 +34,7 @@ title: Test
 version: "1"
 parties: {marketing: Mara, sales: Theo}
 fields: {employees: number}
-sources: {website: {format: json, verify: {bearer: env:TOKEN}}}
+sources: {website: {format: json, verify: {bearer: env:TOKEN}}, crm: {format: json, verify: {bearer: env:CRM}, witness: true}}
 grades: [{name: hot, when: lead.employees >= 100}, {name: cold}]
 stages: [{name: lead}, {name: nurture, recycled: true}, {name: mql, when: score >= 50}, {name: won, when: did("won") >= 1, final: true}, {name: lost, when: did("lost") >= 1, final: true}]
 handoff:

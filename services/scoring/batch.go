@@ -42,6 +42,7 @@ type batch struct {
 // result is what became of one fact.
 type result struct {
 	source, tag string
+	lead        string
 	result      string
 }
 
@@ -89,10 +90,10 @@ func (b *batch) apply(ctx context.Context, in []incoming) error {
 	for i := range in {
 		k := b.leads[leads[i]]
 		if !fresh[i] {
-			b.results = append(b.results, result{in[i].fact.Source, tag(in[i].fact), repeated(b.hashes[rows[i].FactKey], rows[i])})
+			b.results = append(b.results, result{in[i].fact.Source, tag(in[i].fact), leads[i], repeated(b.hashes[rows[i].FactKey], rows[i])})
 			continue
 		}
-		b.results = append(b.results, result{in[i].fact.Source, tag(in[i].fact), applied})
+		b.results = append(b.results, result{in[i].fact.Source, tag(in[i].fact), leads[i], applied})
 		delete(b.pending, rows[i].FactKey)
 		if err := b.take(ctx, k, in[i].fact); err != nil {
 			return err

@@ -48,7 +48,7 @@ func (b *batch) outcome(k *known, before stage.State, f lead.Fact) *eventv1.Even
 	e := b.follow(k, f, event.DerivedID("lead.outcome", f.Source, f.ID))
 	e.Body = &eventv1.Event_LeadOutcome{LeadOutcome: &eventv1.LeadOutcome{
 		Outcome: &eventv1.Outcome{Kind: f.Name, Rep: f.Rep, Reason: f.Reason}, Cycle: cycle,
-		Channel: score.Channel(b.agreement, k.knowledge.First.Channel),
+		Channel: score.Channel(b.agreement, k.knowledge.First.Channel), Source: f.Source,
 	}}
 	return e
 }

@@ -152,6 +152,11 @@ func TestJudge(t *testing.T) {
 			end: []string{"l/1/1/call"},
 		},
 		{
+			name:  "a missed promise turns out to have been kept",
+			event: &eventv1.Event{Body: &eventv1.Event_ClockCorrected{ClockCorrected: &eventv1.ClockCorrected{Clock: ana, By: "attempt", Source: "crm"}}},
+			want:  started("corrected", "leadpact_breaches_corrected_total{clock=call,grade=A,team=boston} 1"),
+		},
+		{
 			name:  "a promise falls away",
 			event: &eventv1.Event{Body: &eventv1.Event_ClockCancelled{ClockCancelled: &eventv1.ClockCancelled{Clock: ana, Reason: "rejected"}}},
 			want: started("cancelled",

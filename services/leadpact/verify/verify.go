@@ -67,6 +67,7 @@ func invariants() []invariant {
 		{"loads: what is written down of each rep is what he holds", loadsCounted},
 		{"clocks: none is open behind an ended assignment, none is overdue", clocksResolved},
 		{"breaches: none early, each once, each in the ledger", breachesTold},
+		{"corrections: each of a breach, of a moment before it, once, and as handoff has it", correctionsTold},
 		{"ledger: numbered without a gap, and chained", ledgerChained},
 		{"tallies: equal to a recount of the ledger", talliesCount},
 		{"outboxes: empty", outboxesEmpty},

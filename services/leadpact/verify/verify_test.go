@@ -30,11 +30,11 @@ import (
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // accepted are the events that played answered 202.
-const accepted = "website\t1\nwebsite\t2\nwebsite\t3\ncrm\t4\n"
+const accepted = "website\t1\nwebsite\t2\nwebsite\t3\ncrm\t4\ncrm\t5\n"
 
 // played is the data of a process that had a day: visit only looked, held was accepted and is worked on, lost was accepted and
-// closed, and missed was answered by nobody, so that each rep broke his promise and it waits. A second version took over the promise
-// on that one.
+// closed, and missed was answered by nobody in time, so that each rep broke his promise and it waits; of the second the CRM then tells
+// that he had called. A second version took over the promise on the one that waits.
 func played(t *testing.T) (data string) {
 	t.Helper()
 	cfg := apptest.Config(t, t.TempDir())
@@ -71,6 +71,20 @@ func played(t *testing.T) (data string) {
 		}
 		return err
 	})
+	var second store.Assignment
+	err := stores.Handoff.EachAssignment(t.Context(), func(a store.Assignment, _ []store.ClockRow) error {
+		if a.N == 2 {
+			second = a
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Post(t, "crm", map[string]any{
+		"id": "5", "type": "call", "email": "missed@example.com", "occurred_at": second.StartedAt.Add(time.Second),
+		"outcome": map[string]any{"kind": "attempt", "rep": second.Rep},
+	})
 	token, err := os.ReadFile(s.AdminToken())
 	if err != nil {
 		t.Fatal(err)
@@ -92,7 +106,7 @@ func played(t *testing.T) (data string) {
 	err = verify.Run(t.Context(), verify.Options{
 		Stores: stores, Accepted: strings.NewReader(accepted), Doors: []string{s.HTTPAddr()}, Patience: 30 * time.Second, Out: &out,
 	})
-	if err != nil || strings.Count(out.String(), "ok    ") != 12 || strings.Contains(out.String(), "(0)") {
+	if err != nil || strings.Count(out.String(), "ok    ") != 13 || strings.Contains(out.String(), "(0)") {
 		t.Fatalf("before anything is broken: %v\n%s", err, out.String())
 	}
 	if err := errors.Join(stores.Close(), s.Stop()); err != nil {
@@ -171,6 +185,18 @@ func testBites(t *testing.T, data string) {
 			told.RecordedAt += 3600e6
 			e.RecordedAt = event.Time(told.GetRecordedAt())
 		}), []string{"versions"}},
+		"a correction that handoff knows nothing of": {"handoff", statements(
+			`UPDATE clocks SET responded_at = -62135596800000000 WHERE responded_at > 0`), []string{"corrections"}},
+		"a correction by another's word": {"handoff", statements(`UPDATE clocks SET witness = 'website' WHERE witness = 'crm'`), []string{"corrections"}},
+		"a correction hidden from those who watch": {"compliance", rewrite("clock.corrected", func(e *store.Entry, _ *eventv1.Event) {
+			e.Type = "clock.warned"
+		}), []string{"corrections"}},
+		"a correction by what was done at due": {"compliance", rewrite("clock.corrected", func(_ *store.Entry, told *eventv1.Event) {
+			told.GetClockCorrected().RespondedAt = told.GetClockCorrected().GetClock().GetDueAt()
+		}), []string{"corrections"}},
+		"a correction of what was never missed": {"compliance", rewrite("clock.corrected", func(_ *store.Entry, told *eventv1.Event) {
+			told.GetClockCorrected().GetClock().Id += "x"
+		}), []string{"corrections"}},
 		"an edited line": {"compliance", statements(
 			`UPDATE entries SET lead = 'nobody' WHERE rowid = (SELECT max(rowid) FROM entries WHERE type = 'lead.received')`), []string{"ledger"}},
 		"a head that is gone": {"compliance", statements(
