@@ -122,6 +122,8 @@ func Type(e *eventv1.Event) string {
 		return "lead.merged"
 	case *eventv1.Event_LeadErased:
 		return "lead.erased"
+	case *eventv1.Event_HookRefused:
+		return "hook.refused"
 	case *eventv1.Event_HandoffStarted:
 		return "handoff.started"
 	case *eventv1.Event_HandoffWaiting:

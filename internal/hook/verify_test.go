@@ -467,7 +467,8 @@ func TestUnusableProofs(t *testing.T) {
 	}
 }
 
-// TestAllocations keeps the door's way for most requests from growing.
+// TestAllocations keeps the door's way for most requests from growing. It takes none, but where it is raced: there, pools forget a part
+// of what they hold.
 func TestAllocations(t *testing.T) {
 	v := vectors()[0]
 	holds, r := v.verifier(t), v.request()
@@ -475,7 +476,7 @@ func TestAllocations(t *testing.T) {
 		if err := holds.Verify(r, v.at); err != nil {
 			t.Fatal(err)
 		}
-	}); n > 1 {
+	}); n > 4 {
 		t.Errorf("%v allocations", n)
 	}
 }

@@ -64,6 +64,25 @@ func (s *Service) Apply(ctx context.Context, _ int, events []*eventv1.Event) err
 	return err
 }
 
+// Check returns the Permanent error that Apply would return for what the events say, and changes nothing. What only the desk shows, it
+// does not see.
+func (s *Service) Check(ctx context.Context, events []*eventv1.Event) error {
+	var mine []*eventv1.Event
+	for _, e := range events {
+		takes, err := check(e)
+		if err != nil {
+			return bus.Permanent(fmt.Errorf("event %s: %w", e.GetId(), err))
+		}
+		if takes {
+			mine = append(mine, e)
+		}
+	}
+	if err := s.people.refresh(ctx); err != nil {
+		return err
+	}
+	return s.foresee(ctx, mine, &need{})
+}
+
 // check says whether an event is one that handoff acts on; what says nothing to act on is an error for good.
 func check(e *eventv1.Event) (bool, error) {
 	switch body := e.GetBody().(type) {

@@ -21,6 +21,7 @@ type door struct {
 	source    *hook.Source
 	verifiers []hook.Verifier
 	secrets   []string // those of the verifiers
+	agreement string   // its hash
 	// missing says which of the source's secrets cannot be had; what they sign cannot be told from a forgery.
 	missing  error
 	resolved time.Time
@@ -75,7 +76,7 @@ func (d *doors) of(a *agreement.Agreement, name string, now time.Time) *door {
 		return nil
 	}
 	b := d.boundsOf(s)
-	made := &door{resolved: now, share: b.share, bucket: b.bucket}
+	made := &door{agreement: a.Hash, resolved: now, share: b.share, bucket: b.bucket}
 	if found != nil {
 		made.source = found.source
 	} else {

@@ -438,11 +438,13 @@ func storedIDs(ms []message) []string {
 	return out
 }
 
-// idsOf are the ids of events that the log holds.
+// idsOf are the ids of those events that are leads.
 func idsOf(events []*eventv1.Event) []string {
-	out := make([]string, len(events))
-	for i, e := range events {
-		out[i] = e.GetId()
+	var out []string
+	for _, e := range events {
+		if e.GetLeadReceived() != nil {
+			out = append(out, e.GetId())
+		}
 	}
 	return out
 }

@@ -53,9 +53,7 @@ func (s *Service) take(w http.ResponseWriter, r *http.Request) (source string, a
 		a, problem = s.challenge(w, r, d)
 		return source, a, problem
 	}
-	if p := media(r.Header, d.source); p != nil {
-		return source, a, p
-	}
+	unread := media(r.Header, d.source)
 	if why := s.closed.Load(); why != nil {
 		return source, a, unavailable(*why)
 	}
@@ -67,11 +65,14 @@ func (s *Service) take(w http.ResponseWriter, r *http.Request) (source string, a
 	if problem != nil {
 		return source, a, problem
 	}
-	in, problem := s.read(r.Context(), d, s.request(r, body))
-	if problem != nil {
-		return source, a, problem
+	posted := s.request(r, body)
+	in, problem := s.read(r.Context(), d, posted, unread)
+	switch {
+	case problem != nil && problem.poison:
+		problem = s.keep(r.Context(), d, posted, s.cfg.Now(), problem)
+	case problem == nil:
+		a, problem = s.store(r.Context(), d, posted, in)
 	}
-	a, problem = s.keep(r.Context(), d, in)
 	return source, a, problem
 }
 
@@ -84,8 +85,8 @@ func (s *Service) request(r *http.Request, body []byte) *hook.Request {
 	return out
 }
 
-// read proves that r is the source's, and maps it.
-func (s *Service) read(ctx context.Context, d *door, r *hook.Request) (in hook.Read, problem *Problem) {
+// read proves that r is the source's, and maps it, unless unread says that it cannot be.
+func (s *Service) read(ctx context.Context, d *door, r *hook.Request, unread *Problem) (in hook.Read, problem *Problem) {
 	end, err := d.share.begin(ctx, s.cfg.Patience, len(r.Body))
 	if err != nil {
 		return in, noisy()
@@ -101,25 +102,34 @@ func (s *Service) read(ctx context.Context, d *door, r *hook.Request) (in hook.R
 	if !d.spend(now) { // strangers do not use up what the source may post
 		return in, tooOften(d.empty(now))
 	}
+	if unread != nil {
+		unread.poison = true
+		return in, unread
+	}
 	in, err = d.source.Read(r, now)
 	switch {
 	case errors.Is(err, hook.ErrAccount):
 		return in, &Problem{Type: typeAccount, Title: "Account not taken", Status: http.StatusForbidden, Detail: err.Error()}
 	case err != nil:
-		return in, &Problem{Type: typeBody, Title: "Body not readable", Status: http.StatusBadRequest, Detail: err.Error()}
+		return in, &Problem{Type: typeBody, Title: "Body not readable", Status: http.StatusBadRequest, Detail: err.Error(), poison: true}
 	}
 	return in, nil
 }
 
-// keep makes what was read durable, and says so as the source's preset wants it.
-func (s *Service) keep(ctx context.Context, d *door, in hook.Read) (a answer, problem *Problem) {
-	source := d.source.Name
+// store makes durable what was read, and what could not be, and says so as the source's preset wants it.
+func (s *Service) store(ctx context.Context, d *door, r *hook.Request, in hook.Read) (a answer, problem *Problem) {
+	source, now := d.source.Name, s.cfg.Now()
 	s.metrics.leave(source, "refused", len(in.Refused))
 	// An answer in fixed words cannot say that a part was refused: it is given for the whole or not at all.
 	if len(in.Refused) > 0 && (len(in.Events) == 0 || d.source.Answer.Body != "") {
-		return a, &Problem{
+		return a, s.keep(ctx, d, r, now, &Problem{
 			Type: typeEvent, Title: "No event could be taken", Status: http.StatusUnprocessableEntity,
 			Detail: in.Refused[0].Detail, Events: in.Refused,
+		})
+	}
+	if len(in.Refused) > 0 {
+		if problem := s.keep(ctx, d, r, now, nil, in.Refused...); problem != nil {
+			return a, problem
 		}
 	}
 	a = answerTo(d.source.Answer, in)

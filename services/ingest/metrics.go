@@ -17,6 +17,7 @@ type metrics struct {
 	requests *prometheus.CounterVec
 	seconds  prometheus.Histogram
 	events   *prometheus.CounterVec
+	kept     *prometheus.CounterVec
 }
 
 func newMetrics(r prometheus.Registerer) *metrics {
@@ -32,7 +33,10 @@ func newMetrics(r prometheus.Registerer) *metrics {
 			Name: "leadpact_ingest_events_total", Help: "Events in webhook bodies by source and result: accepted; refused, which cannot be taken; skipped, which the source's preset leaves out; unavailable, which are to come again.",
 		}, []string{"source", "result"}),
 	}
-	r.MustRegister(m.requests, m.seconds, m.events)
+	m.kept = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "leadpact_ingest_bodies_kept_total", Help: "Bodies that could not be taken in, or not all of them, and were sent on into quarantine; by source.",
+	}, []string{"source"})
+	r.MustRegister(m.requests, m.seconds, m.events, m.kept)
 	return m
 }
 
@@ -71,6 +75,7 @@ func (m *metrics) leave(source, result string, events int) {
 func (m *metrics) begin(sources []agreement.Source) {
 	for _, s := range sources {
 		m.success(s.Name)
+		m.kept.WithLabelValues(s.Name)
 		for _, result := range []string{"refused", "skipped", "unavailable"} {
 			m.events.WithLabelValues(s.Name, result)
 		}

@@ -40,8 +40,11 @@ type program struct {
 	Coverage    coverageCommand    `cmd:"" help:"Say who of the roster has acknowledged a version, and who has not."`
 	Roster      rosterCommand      `cmd:"" help:"Change the roster of running processes, or show its history."`
 
+	Quarantine quarantineCommand `cmd:"" help:"What could not be taken in: list, show, retry, drop."`
+
 	Token   tokenCommand   `cmd:"" help:"Make a token for a person and add it to a token file."`
 	Replay  replayCommand  `cmd:"" help:"Send recorded leads and outcomes through the webhook door as history."`
+	Adopt   adoptCommand   `cmd:"" help:"Hand off leads of history: named ones, or those that a filter finds."`
 	Verify  verifyCommand  `cmd:"" help:"Check every promise that the stores can prove; a line each."`
 	Migrate migrateCommand `cmd:"" help:"Bring the database to this program's schema."`
 	Version versionCommand `cmd:"" help:"Print the version."`

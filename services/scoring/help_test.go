@@ -102,16 +102,19 @@ type rig struct {
 	log      strings.Builder
 }
 
-func newRig(t *testing.T, s store.Scoring) *rig {
+func newRig(t *testing.T, s store.Scoring, change ...func(*scoring.Config)) *rig {
 	t.Helper()
 	r := &rig{store: s, versions: &versions{}, metrics: prometheus.NewRegistry()}
 	r.versions.activate(t)
-	var err error
-	r.Service, err = scoring.New(scoring.Config{
+	c := scoring.Config{
 		Store: s, Agreements: r.versions, Partitions: partitions, Key: []byte("0123456789abcdef"), Kick: func() { r.kicks.Add(1) },
 		Metrics: r.metrics, Log: slog.New(slog.NewTextHandler(&r.log, nil)),
-	})
-	if err != nil {
+	}
+	for _, f := range change {
+		f(&c)
+	}
+	var err error
+	if r.Service, err = scoring.New(c); err != nil {
 		t.Fatal(err)
 	}
 	return r

@@ -32,7 +32,7 @@ type Agreements interface {
 // shortestKey of lead ids, in bytes.
 const shortestKey = 16
 
-// Config is what a Service stands on. Every field is needed.
+// Config is what a Service stands on. Every field but Quarantine is needed.
 type Config struct {
 	Store      store.Scoring
 	Agreements Agreements
@@ -41,9 +41,11 @@ type Config struct {
 	// Key that lead ids are made with, at least 16 bytes and the same for as long as the store lives.
 	Key []byte
 	// Kick wakes the relay after a commit that queued something. It must not block.
-	Kick    func()
-	Metrics prometheus.Registerer
-	Log     *slog.Logger
+	Kick func()
+	// Quarantine bounds what is kept of one source's refused webhooks; zero is 10,000 of them and 64 MiB.
+	Quarantine store.Bound
+	Metrics    prometheus.Registerer
+	Log        *slog.Logger
 }
 
 // Service takes in lead.received and lead.activity, and answers leadpact.v1.LeadService.
@@ -54,6 +56,7 @@ type Service struct {
 	partitions int
 	key        []byte
 	kick       func()
+	bound      store.Bound
 	metrics    *metrics
 	log        *slog.Logger
 }
@@ -77,8 +80,11 @@ func New(c Config) (*Service, error) {
 	if err != nil {
 		return nil, fmt.Errorf("start scoring: %w", err)
 	}
+	if c.Quarantine == (store.Bound{}) {
+		c.Quarantine = store.Bound{Rows: 10_000, Bytes: 64 << 20}
+	}
 	return &Service{
-		store: c.Store, agreements: c.Agreements, partitions: c.Partitions, key: c.Key, kick: c.Kick, metrics: m, log: c.Log,
+		store: c.Store, agreements: c.Agreements, partitions: c.Partitions, key: c.Key, kick: c.Kick, bound: c.Quarantine, metrics: m, log: c.Log,
 	}, nil
 }
 

@@ -62,6 +62,7 @@ func kept() map[string][]string {
 		"lead.outcome":        {".channel", ".outcome.kind", ".outcome.rep", ".source"},
 		"lead.merged":         {".absorbed", ".survivor"},
 		"lead.erased":         {},
+		"hook.refused":        {},
 		"handoff.started":     terms(".stage"),
 		"handoff.waiting":     terms(".reason"),
 		"handoff.assigned":    terms(),

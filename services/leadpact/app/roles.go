@@ -16,6 +16,7 @@ import (
 	"github.com/leadpact/leadpact/internal/bus"
 	"github.com/leadpact/leadpact/internal/event"
 	"github.com/leadpact/leadpact/internal/identity"
+	"github.com/leadpact/leadpact/internal/quarantine"
 	"github.com/leadpact/leadpact/internal/store"
 	"github.com/leadpact/leadpact/internal/timer"
 	eventv1 "github.com/leadpact/leadpact/proto/leadpact/event/v1"
@@ -50,8 +51,23 @@ func (a *App) openRoles(ctx context.Context, s Stores) error {
 		}
 	}
 	if s.Compliance != nil {
-		return a.openCompliance(s.Compliance)
+		if err := a.openCompliance(s.Compliance); err != nil {
+			return err
+		}
 	}
+	return a.openQuarantine()
+}
+
+// openQuarantine answers for the quarantines of all roles that the process has: a server has each gRPC service once.
+func (a *App) openQuarantine() error {
+	if len(a.quarantines) == 0 {
+		return nil
+	}
+	svc, err := quarantine.New(a.quarantines, a.logger.With("role", "quarantine"))
+	if err != nil {
+		return err
+	}
+	leadpactv1.RegisterQuarantineServiceServer(a.grpc, svc)
 	return nil
 }
 
@@ -97,6 +113,7 @@ func (a *App) openScoring(s store.Scoring) error {
 		return err
 	}
 	leadpactv1.RegisterLeadServiceServer(a.grpc, svc)
+	a.quarantines[event.Scoring] = quarantine.Room{Store: s, Retry: svc.Retry}
 	a.consume(event.Scoring, svc)
 	return nil
 }
@@ -131,6 +148,7 @@ func (a *App) openHandoff(ctx context.Context, s store.Handoff) error {
 		}
 	}
 	leadpactv1.RegisterHandoffServiceServer(a.grpc, svc)
+	a.quarantines[event.Handoff] = quarantine.Room{Store: s, Retry: quarantine.Again(s, svc)}
 	a.consume(event.Handoff, svc)
 	a.workers = append(a.workers, runner{"clocks", clocks.Run}, runner{"waiting handoffs", svc.RunWaiting}, runner{"notices", svc.RunNotices})
 	return nil
@@ -170,6 +188,7 @@ func (a *App) openCompliance(s store.Compliance) error {
 	}
 	leadpactv1.RegisterComplianceServiceServer(a.grpc, svc)
 	leadpactv1.RegisterAgreementServiceServer(a.grpc, svc)
+	a.quarantines[event.Compliance] = quarantine.Room{Store: s, Retry: quarantine.Again(s, svc)}
 	a.consume(event.Compliance, svc)
 	a.workers = append(a.workers, runner{"ledger", svc.Run})
 	if a.cfg.Agreement != "" {

@@ -73,9 +73,9 @@ func TestFacts(t *testing.T) {
 		{Name: "name", Value: "Ada", From: "who"},
 		{Name: "phone", Value: "1", From: "tel"},
 		{Name: "channel", Value: "organic", From: "the source's own"},
-		{Name: "fields.hand_raiser", Value: true, From: "fields.hand_raiser, else hand_raiser"},
+		{Name: "fields.hand_raiser", Value: true, From: "hand_raiser"},
 		{Name: "fields.landing_page", Value: "/prices", From: "url"},
-		{Name: "outcome", Value: "won", From: "outcomes: deal.won"},
+		{Name: "outcome", Value: "won", From: "the kind, by outcomes"},
 		{Name: "rep", Value: "ana", From: "by"},
 		{Name: "reason", Value: "price", From: "because"},
 	}

@@ -7,7 +7,7 @@
 // The events that the services exchange over NATS JetStream.
 //
 // One message on the wire is one Batch. Instants are microseconds since the Unix epoch, UTC. Personal data stands only in
-// LeadReceived and in Contact; every other field carries ids.
+// LeadReceived, in Contact and in HookRefused; every other field carries ids.
 
 package eventv1
 
@@ -148,8 +148,8 @@ type Event struct {
 	Mode       Mode  `protobuf:"varint,6,opt,name=mode,proto3,enum=leadpact.event.v1.Mode" json:"mode,omitempty"`
 	// Hash of the agreement under which it was decided; empty on lead.received.
 	Agreement string `protobuf:"bytes,7,opt,name=agreement,proto3" json:"agreement,omitempty"`
-	// What led to this one: the id of one of our own events, or a digest of source and id for an outside one, whose id may name a
-	// person; empty when nothing did.
+	// What led to this one: the id of one of our own events or of a person's request, or a digest of source and id for an outside one,
+	// whose id may name a person; empty when nothing did.
 	Cause string `protobuf:"bytes,8,opt,name=cause,proto3" json:"cause,omitempty"`
 	// Types that are valid to be assigned to Body:
 	//
@@ -159,6 +159,7 @@ type Event struct {
 	//	*Event_LeadOutcome
 	//	*Event_LeadMerged
 	//	*Event_LeadErased
+	//	*Event_HookRefused
 	//	*Event_HandoffStarted
 	//	*Event_HandoffWaiting
 	//	*Event_HandoffAssigned
@@ -324,6 +325,15 @@ func (x *Event) GetLeadErased() *LeadErased {
 	return nil
 }
 
+func (x *Event) GetHookRefused() *HookRefused {
+	if x != nil {
+		if x, ok := x.Body.(*Event_HookRefused); ok {
+			return x.HookRefused
+		}
+	}
+	return nil
+}
+
 func (x *Event) GetHandoffStarted() *HandoffStarted {
 	if x != nil {
 		if x, ok := x.Body.(*Event_HandoffStarted); ok {
@@ -469,6 +479,10 @@ type Event_LeadErased struct {
 	LeadErased *LeadErased `protobuf:"bytes,21,opt,name=lead_erased,json=leadErased,proto3,oneof"`
 }
 
+type Event_HookRefused struct {
+	HookRefused *HookRefused `protobuf:"bytes,24,opt,name=hook_refused,json=hookRefused,proto3,oneof"`
+}
+
 type Event_HandoffStarted struct {
 	HandoffStarted *HandoffStarted `protobuf:"bytes,32,opt,name=handoff_started,json=handoffStarted,proto3,oneof"`
 }
@@ -532,6 +546,8 @@ func (*Event_LeadOutcome) isEvent_Body() {}
 func (*Event_LeadMerged) isEvent_Body() {}
 
 func (*Event_LeadErased) isEvent_Body() {}
+
+func (*Event_HookRefused) isEvent_Body() {}
 
 func (*Event_HandoffStarted) isEvent_Body() {}
 
@@ -1130,7 +1146,8 @@ type LeadStaged struct {
 	FirstSource string `protobuf:"bytes,11,opt,name=first_source,json=firstSource,proto3" json:"first_source,omitempty"`
 	// When the lead's first touch happened, microseconds: what speed to lead is measured from.
 	FirstTouchAt int64 `protobuf:"varint,12,opt,name=first_touch_at,json=firstTouchAt,proto3" json:"first_touch_at,omitempty"`
-	// True when this stage is the agreement's handoff point and the event may wake someone. Never with withheld.
+	// True when this stage is the agreement's handoff point, or one beyond it at which a person had a lead of history handed off, and
+	// the event may wake someone. Never with withheld.
 	Handoff bool `protobuf:"varint,13,opt,name=handoff,proto3" json:"handoff,omitempty"`
 	// Only when handoff is true.
 	Contact *Contact `protobuf:"bytes,14,opt,name=contact,proto3" json:"contact,omitempty"`
@@ -1142,7 +1159,9 @@ type LeadStaged struct {
 	// is not granted.
 	Withheld string `protobuf:"bytes,17,opt,name=withheld,proto3" json:"withheld,omitempty"`
 	// True when a withdrawal takes the cycle's handoff back: what is under way stops, and the lead stays at its stage. withheld says why.
-	Withdrawn     bool `protobuf:"varint,18,opt,name=withdrawn,proto3" json:"withdrawn,omitempty"`
+	Withdrawn bool `protobuf:"varint,18,opt,name=withdrawn,proto3" json:"withdrawn,omitempty"`
+	// Who asked for the handoff of a lead of history: a person's id.
+	Actor         string `protobuf:"bytes,19,opt,name=actor,proto3" json:"actor,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1301,6 +1320,13 @@ func (x *LeadStaged) GetWithdrawn() bool {
 		return x.Withdrawn
 	}
 	return false
+}
+
+func (x *LeadStaged) GetActor() string {
+	if x != nil {
+		return x.Actor
+	}
+	return ""
 }
 
 // LeadOutcome passes an outside outcome on to handoff, under the lead's id.
@@ -1463,6 +1489,142 @@ func (*LeadErased) Descriptor() ([]byte, []int) {
 	return file_leadpact_event_v1_event_proto_rawDescGZIP(), []int{12}
 }
 
+// HookRefused carries a webhook that proved its sender and could not be taken in, or not all of it, so that it can be mended and taken
+// in later. The event's agreement is the one that could not read it.
+type HookRefused struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// As it was posted; a secret that proved it is blanked, each of its bytes by a '*'.
+	Body []byte `protobuf:"bytes,1,opt,name=body,proto3" json:"body,omitempty"`
+	// SHA-256 of the source's name, a line feed and the body as it was posted.
+	Digest []byte `protobuf:"bytes,2,opt,name=digest,proto3" json:"digest,omitempty"`
+	// Those that reading it depends on: the media type, CloudEvents' attributes, the sender's id. Never what proves it.
+	Headers []*Header `protobuf:"bytes,3,rep,name=headers,proto3" json:"headers,omitempty"`
+	// Why, in words that repeat nothing of the body.
+	Reason string `protobuf:"bytes,4,opt,name=reason,proto3" json:"reason,omitempty"`
+	// The places in the body of the events that were refused, from 0, when others were taken; empty when none was.
+	Refused       []uint32 `protobuf:"varint,5,rep,packed,name=refused,proto3" json:"refused,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *HookRefused) Reset() {
+	*x = HookRefused{}
+	mi := &file_leadpact_event_v1_event_proto_msgTypes[13]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *HookRefused) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*HookRefused) ProtoMessage() {}
+
+func (x *HookRefused) ProtoReflect() protoreflect.Message {
+	mi := &file_leadpact_event_v1_event_proto_msgTypes[13]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use HookRefused.ProtoReflect.Descriptor instead.
+func (*HookRefused) Descriptor() ([]byte, []int) {
+	return file_leadpact_event_v1_event_proto_rawDescGZIP(), []int{13}
+}
+
+func (x *HookRefused) GetBody() []byte {
+	if x != nil {
+		return x.Body
+	}
+	return nil
+}
+
+func (x *HookRefused) GetDigest() []byte {
+	if x != nil {
+		return x.Digest
+	}
+	return nil
+}
+
+func (x *HookRefused) GetHeaders() []*Header {
+	if x != nil {
+		return x.Headers
+	}
+	return nil
+}
+
+func (x *HookRefused) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+func (x *HookRefused) GetRefused() []uint32 {
+	if x != nil {
+		return x.Refused
+	}
+	return nil
+}
+
+// Header is one header of a webhook.
+type Header struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	Value         string                 `protobuf:"bytes,2,opt,name=value,proto3" json:"value,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Header) Reset() {
+	*x = Header{}
+	mi := &file_leadpact_event_v1_event_proto_msgTypes[14]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Header) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Header) ProtoMessage() {}
+
+func (x *Header) ProtoReflect() protoreflect.Message {
+	mi := &file_leadpact_event_v1_event_proto_msgTypes[14]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Header.ProtoReflect.Descriptor instead.
+func (*Header) Descriptor() ([]byte, []int) {
+	return file_leadpact_event_v1_event_proto_rawDescGZIP(), []int{14}
+}
+
+func (x *Header) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *Header) GetValue() string {
+	if x != nil {
+		return x.Value
+	}
+	return ""
+}
+
 // Terms is what every handoff and clock event repeats, so that a reader needs no other table.
 type Terms struct {
 	state   protoimpl.MessageState `protogen:"open.v1"`
@@ -1480,7 +1642,7 @@ type Terms struct {
 
 func (x *Terms) Reset() {
 	*x = Terms{}
-	mi := &file_leadpact_event_v1_event_proto_msgTypes[13]
+	mi := &file_leadpact_event_v1_event_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1492,7 +1654,7 @@ func (x *Terms) String() string {
 func (*Terms) ProtoMessage() {}
 
 func (x *Terms) ProtoReflect() protoreflect.Message {
-	mi := &file_leadpact_event_v1_event_proto_msgTypes[13]
+	mi := &file_leadpact_event_v1_event_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1505,7 +1667,7 @@ func (x *Terms) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Terms.ProtoReflect.Descriptor instead.
 func (*Terms) Descriptor() ([]byte, []int) {
-	return file_leadpact_event_v1_event_proto_rawDescGZIP(), []int{13}
+	return file_leadpact_event_v1_event_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *Terms) GetCycle() uint32 {
@@ -1570,7 +1732,7 @@ type HandoffStarted struct {
 
 func (x *HandoffStarted) Reset() {
 	*x = HandoffStarted{}
-	mi := &file_leadpact_event_v1_event_proto_msgTypes[14]
+	mi := &file_leadpact_event_v1_event_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1582,7 +1744,7 @@ func (x *HandoffStarted) String() string {
 func (*HandoffStarted) ProtoMessage() {}
 
 func (x *HandoffStarted) ProtoReflect() protoreflect.Message {
-	mi := &file_leadpact_event_v1_event_proto_msgTypes[14]
+	mi := &file_leadpact_event_v1_event_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1595,7 +1757,7 @@ func (x *HandoffStarted) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HandoffStarted.ProtoReflect.Descriptor instead.
 func (*HandoffStarted) Descriptor() ([]byte, []int) {
-	return file_leadpact_event_v1_event_proto_rawDescGZIP(), []int{14}
+	return file_leadpact_event_v1_event_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *HandoffStarted) GetTerms() *Terms {
@@ -1631,7 +1793,7 @@ type HandoffWaiting struct {
 
 func (x *HandoffWaiting) Reset() {
 	*x = HandoffWaiting{}
-	mi := &file_leadpact_event_v1_event_proto_msgTypes[15]
+	mi := &file_leadpact_event_v1_event_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1643,7 +1805,7 @@ func (x *HandoffWaiting) String() string {
 func (*HandoffWaiting) ProtoMessage() {}
 
 func (x *HandoffWaiting) ProtoReflect() protoreflect.Message {
-	mi := &file_leadpact_event_v1_event_proto_msgTypes[15]
+	mi := &file_leadpact_event_v1_event_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1656,7 +1818,7 @@ func (x *HandoffWaiting) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HandoffWaiting.ProtoReflect.Descriptor instead.
 func (*HandoffWaiting) Descriptor() ([]byte, []int) {
-	return file_leadpact_event_v1_event_proto_rawDescGZIP(), []int{15}
+	return file_leadpact_event_v1_event_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *HandoffWaiting) GetTerms() *Terms {
@@ -1685,7 +1847,7 @@ type HandoffAssigned struct {
 
 func (x *HandoffAssigned) Reset() {
 	*x = HandoffAssigned{}
-	mi := &file_leadpact_event_v1_event_proto_msgTypes[16]
+	mi := &file_leadpact_event_v1_event_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1697,7 +1859,7 @@ func (x *HandoffAssigned) String() string {
 func (*HandoffAssigned) ProtoMessage() {}
 
 func (x *HandoffAssigned) ProtoReflect() protoreflect.Message {
-	mi := &file_leadpact_event_v1_event_proto_msgTypes[16]
+	mi := &file_leadpact_event_v1_event_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1710,7 +1872,7 @@ func (x *HandoffAssigned) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HandoffAssigned.ProtoReflect.Descriptor instead.
 func (*HandoffAssigned) Descriptor() ([]byte, []int) {
-	return file_leadpact_event_v1_event_proto_rawDescGZIP(), []int{16}
+	return file_leadpact_event_v1_event_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *HandoffAssigned) GetTerms() *Terms {
@@ -1746,7 +1908,7 @@ type HandoffReleased struct {
 
 func (x *HandoffReleased) Reset() {
 	*x = HandoffReleased{}
-	mi := &file_leadpact_event_v1_event_proto_msgTypes[17]
+	mi := &file_leadpact_event_v1_event_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1758,7 +1920,7 @@ func (x *HandoffReleased) String() string {
 func (*HandoffReleased) ProtoMessage() {}
 
 func (x *HandoffReleased) ProtoReflect() protoreflect.Message {
-	mi := &file_leadpact_event_v1_event_proto_msgTypes[17]
+	mi := &file_leadpact_event_v1_event_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1771,7 +1933,7 @@ func (x *HandoffReleased) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HandoffReleased.ProtoReflect.Descriptor instead.
 func (*HandoffReleased) Descriptor() ([]byte, []int) {
-	return file_leadpact_event_v1_event_proto_rawDescGZIP(), []int{17}
+	return file_leadpact_event_v1_event_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *HandoffReleased) GetTerms() *Terms {
@@ -1800,7 +1962,7 @@ type HandoffClosed struct {
 
 func (x *HandoffClosed) Reset() {
 	*x = HandoffClosed{}
-	mi := &file_leadpact_event_v1_event_proto_msgTypes[18]
+	mi := &file_leadpact_event_v1_event_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1812,7 +1974,7 @@ func (x *HandoffClosed) String() string {
 func (*HandoffClosed) ProtoMessage() {}
 
 func (x *HandoffClosed) ProtoReflect() protoreflect.Message {
-	mi := &file_leadpact_event_v1_event_proto_msgTypes[18]
+	mi := &file_leadpact_event_v1_event_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1825,7 +1987,7 @@ func (x *HandoffClosed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HandoffClosed.ProtoReflect.Descriptor instead.
 func (*HandoffClosed) Descriptor() ([]byte, []int) {
-	return file_leadpact_event_v1_event_proto_rawDescGZIP(), []int{18}
+	return file_leadpact_event_v1_event_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *HandoffClosed) GetTerms() *Terms {
@@ -1864,7 +2026,7 @@ type Clock struct {
 
 func (x *Clock) Reset() {
 	*x = Clock{}
-	mi := &file_leadpact_event_v1_event_proto_msgTypes[19]
+	mi := &file_leadpact_event_v1_event_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1876,7 +2038,7 @@ func (x *Clock) String() string {
 func (*Clock) ProtoMessage() {}
 
 func (x *Clock) ProtoReflect() protoreflect.Message {
-	mi := &file_leadpact_event_v1_event_proto_msgTypes[19]
+	mi := &file_leadpact_event_v1_event_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1889,7 +2051,7 @@ func (x *Clock) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Clock.ProtoReflect.Descriptor instead.
 func (*Clock) Descriptor() ([]byte, []int) {
-	return file_leadpact_event_v1_event_proto_rawDescGZIP(), []int{19}
+	return file_leadpact_event_v1_event_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *Clock) GetId() string {
@@ -1957,7 +2119,7 @@ type ClockStarted struct {
 
 func (x *ClockStarted) Reset() {
 	*x = ClockStarted{}
-	mi := &file_leadpact_event_v1_event_proto_msgTypes[20]
+	mi := &file_leadpact_event_v1_event_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1969,7 +2131,7 @@ func (x *ClockStarted) String() string {
 func (*ClockStarted) ProtoMessage() {}
 
 func (x *ClockStarted) ProtoReflect() protoreflect.Message {
-	mi := &file_leadpact_event_v1_event_proto_msgTypes[20]
+	mi := &file_leadpact_event_v1_event_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1982,7 +2144,7 @@ func (x *ClockStarted) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ClockStarted.ProtoReflect.Descriptor instead.
 func (*ClockStarted) Descriptor() ([]byte, []int) {
-	return file_leadpact_event_v1_event_proto_rawDescGZIP(), []int{20}
+	return file_leadpact_event_v1_event_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *ClockStarted) GetClock() *Clock {
@@ -2003,7 +2165,7 @@ type ClockWarned struct {
 
 func (x *ClockWarned) Reset() {
 	*x = ClockWarned{}
-	mi := &file_leadpact_event_v1_event_proto_msgTypes[21]
+	mi := &file_leadpact_event_v1_event_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2015,7 +2177,7 @@ func (x *ClockWarned) String() string {
 func (*ClockWarned) ProtoMessage() {}
 
 func (x *ClockWarned) ProtoReflect() protoreflect.Message {
-	mi := &file_leadpact_event_v1_event_proto_msgTypes[21]
+	mi := &file_leadpact_event_v1_event_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2028,7 +2190,7 @@ func (x *ClockWarned) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ClockWarned.ProtoReflect.Descriptor instead.
 func (*ClockWarned) Descriptor() ([]byte, []int) {
-	return file_leadpact_event_v1_event_proto_rawDescGZIP(), []int{21}
+	return file_leadpact_event_v1_event_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *ClockWarned) GetClock() *Clock {
@@ -2058,7 +2220,7 @@ type ClockMet struct {
 
 func (x *ClockMet) Reset() {
 	*x = ClockMet{}
-	mi := &file_leadpact_event_v1_event_proto_msgTypes[22]
+	mi := &file_leadpact_event_v1_event_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2070,7 +2232,7 @@ func (x *ClockMet) String() string {
 func (*ClockMet) ProtoMessage() {}
 
 func (x *ClockMet) ProtoReflect() protoreflect.Message {
-	mi := &file_leadpact_event_v1_event_proto_msgTypes[22]
+	mi := &file_leadpact_event_v1_event_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2083,7 +2245,7 @@ func (x *ClockMet) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ClockMet.ProtoReflect.Descriptor instead.
 func (*ClockMet) Descriptor() ([]byte, []int) {
-	return file_leadpact_event_v1_event_proto_rawDescGZIP(), []int{22}
+	return file_leadpact_event_v1_event_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *ClockMet) GetClock() *Clock {
@@ -2119,7 +2281,7 @@ type ClockBreached struct {
 
 func (x *ClockBreached) Reset() {
 	*x = ClockBreached{}
-	mi := &file_leadpact_event_v1_event_proto_msgTypes[23]
+	mi := &file_leadpact_event_v1_event_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2131,7 +2293,7 @@ func (x *ClockBreached) String() string {
 func (*ClockBreached) ProtoMessage() {}
 
 func (x *ClockBreached) ProtoReflect() protoreflect.Message {
-	mi := &file_leadpact_event_v1_event_proto_msgTypes[23]
+	mi := &file_leadpact_event_v1_event_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2144,7 +2306,7 @@ func (x *ClockBreached) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ClockBreached.ProtoReflect.Descriptor instead.
 func (*ClockBreached) Descriptor() ([]byte, []int) {
-	return file_leadpact_event_v1_event_proto_rawDescGZIP(), []int{23}
+	return file_leadpact_event_v1_event_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *ClockBreached) GetClock() *Clock {
@@ -2173,7 +2335,7 @@ type ClockCancelled struct {
 
 func (x *ClockCancelled) Reset() {
 	*x = ClockCancelled{}
-	mi := &file_leadpact_event_v1_event_proto_msgTypes[24]
+	mi := &file_leadpact_event_v1_event_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2185,7 +2347,7 @@ func (x *ClockCancelled) String() string {
 func (*ClockCancelled) ProtoMessage() {}
 
 func (x *ClockCancelled) ProtoReflect() protoreflect.Message {
-	mi := &file_leadpact_event_v1_event_proto_msgTypes[24]
+	mi := &file_leadpact_event_v1_event_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2198,7 +2360,7 @@ func (x *ClockCancelled) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ClockCancelled.ProtoReflect.Descriptor instead.
 func (*ClockCancelled) Descriptor() ([]byte, []int) {
-	return file_leadpact_event_v1_event_proto_rawDescGZIP(), []int{24}
+	return file_leadpact_event_v1_event_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *ClockCancelled) GetClock() *Clock {
@@ -2234,7 +2396,7 @@ type ClockCorrected struct {
 
 func (x *ClockCorrected) Reset() {
 	*x = ClockCorrected{}
-	mi := &file_leadpact_event_v1_event_proto_msgTypes[25]
+	mi := &file_leadpact_event_v1_event_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2246,7 +2408,7 @@ func (x *ClockCorrected) String() string {
 func (*ClockCorrected) ProtoMessage() {}
 
 func (x *ClockCorrected) ProtoReflect() protoreflect.Message {
-	mi := &file_leadpact_event_v1_event_proto_msgTypes[25]
+	mi := &file_leadpact_event_v1_event_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2259,7 +2421,7 @@ func (x *ClockCorrected) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ClockCorrected.ProtoReflect.Descriptor instead.
 func (*ClockCorrected) Descriptor() ([]byte, []int) {
-	return file_leadpact_event_v1_event_proto_rawDescGZIP(), []int{25}
+	return file_leadpact_event_v1_event_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *ClockCorrected) GetClock() *Clock {
@@ -2314,7 +2476,7 @@ type AgreementActivated struct {
 
 func (x *AgreementActivated) Reset() {
 	*x = AgreementActivated{}
-	mi := &file_leadpact_event_v1_event_proto_msgTypes[26]
+	mi := &file_leadpact_event_v1_event_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2326,7 +2488,7 @@ func (x *AgreementActivated) String() string {
 func (*AgreementActivated) ProtoMessage() {}
 
 func (x *AgreementActivated) ProtoReflect() protoreflect.Message {
-	mi := &file_leadpact_event_v1_event_proto_msgTypes[26]
+	mi := &file_leadpact_event_v1_event_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2339,7 +2501,7 @@ func (x *AgreementActivated) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AgreementActivated.ProtoReflect.Descriptor instead.
 func (*AgreementActivated) Descriptor() ([]byte, []int) {
-	return file_leadpact_event_v1_event_proto_rawDescGZIP(), []int{26}
+	return file_leadpact_event_v1_event_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *AgreementActivated) GetHash() string {
@@ -2394,7 +2556,7 @@ type RosterChanged struct {
 
 func (x *RosterChanged) Reset() {
 	*x = RosterChanged{}
-	mi := &file_leadpact_event_v1_event_proto_msgTypes[27]
+	mi := &file_leadpact_event_v1_event_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2406,7 +2568,7 @@ func (x *RosterChanged) String() string {
 func (*RosterChanged) ProtoMessage() {}
 
 func (x *RosterChanged) ProtoReflect() protoreflect.Message {
-	mi := &file_leadpact_event_v1_event_proto_msgTypes[27]
+	mi := &file_leadpact_event_v1_event_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2419,7 +2581,7 @@ func (x *RosterChanged) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RosterChanged.ProtoReflect.Descriptor instead.
 func (*RosterChanged) Descriptor() ([]byte, []int) {
-	return file_leadpact_event_v1_event_proto_rawDescGZIP(), []int{27}
+	return file_leadpact_event_v1_event_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *RosterChanged) GetVersion() int64 {
@@ -2457,7 +2619,7 @@ const file_leadpact_event_v1_event_proto_rawDesc = "" +
 	"\x1dleadpact/event/v1/event.proto\x12\x11leadpact.event.v1\"O\n" +
 	"\x05Batch\x12\x14\n" +
 	"\x05major\x18\x01 \x01(\rR\x05major\x120\n" +
-	"\x06events\x18\x02 \x03(\v2\x18.leadpact.event.v1.EventR\x06events\"\xe7\f\n" +
+	"\x06events\x18\x02 \x03(\v2\x18.leadpact.event.v1.EventR\x06events\"\xac\r\n" +
 	"\x05Event\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x16\n" +
 	"\x06source\x18\x02 \x01(\tR\x06source\x12\x12\n" +
@@ -2477,7 +2639,8 @@ const file_leadpact_event_v1_event_proto_rawDesc = "" +
 	"\vlead_merged\x18\x14 \x01(\v2\x1d.leadpact.event.v1.LeadMergedH\x00R\n" +
 	"leadMerged\x12@\n" +
 	"\vlead_erased\x18\x15 \x01(\v2\x1d.leadpact.event.v1.LeadErasedH\x00R\n" +
-	"leadErased\x12L\n" +
+	"leadErased\x12C\n" +
+	"\fhook_refused\x18\x18 \x01(\v2\x1e.leadpact.event.v1.HookRefusedH\x00R\vhookRefused\x12L\n" +
 	"\x0fhandoff_started\x18  \x01(\v2!.leadpact.event.v1.HandoffStartedH\x00R\x0ehandoffStarted\x12L\n" +
 	"\x0fhandoff_waiting\x18! \x01(\v2!.leadpact.event.v1.HandoffWaitingH\x00R\x0ehandoffWaiting\x12O\n" +
 	"\x10handoff_assigned\x18\" \x01(\v2\".leadpact.event.v1.HandoffAssignedH\x00R\x0fhandoffAssigned\x12O\n" +
@@ -2541,7 +2704,7 @@ const file_leadpact_event_v1_event_proto_rawDesc = "" +
 	"\x06fields\x18\x04 \x03(\v2&.leadpact.event.v1.Contact.FieldsEntryR\x06fields\x1aS\n" +
 	"\vFieldsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12.\n" +
-	"\x05value\x18\x02 \x01(\v2\x18.leadpact.event.v1.ValueR\x05value:\x028\x01\"\x85\x04\n" +
+	"\x05value\x18\x02 \x01(\v2\x18.leadpact.event.v1.ValueR\x05value:\x028\x01\"\x9b\x04\n" +
 	"\n" +
 	"LeadStaged\x12\x14\n" +
 	"\x05cycle\x18\x01 \x01(\rR\x05cycle\x12\f\n" +
@@ -2565,7 +2728,8 @@ const file_leadpact_event_v1_event_proto_rawDesc = "" +
 	"\n" +
 	"decided_at\x18\x10 \x01(\x03R\tdecidedAt\x12\x1a\n" +
 	"\bwithheld\x18\x11 \x01(\tR\bwithheld\x12\x1c\n" +
-	"\twithdrawn\x18\x12 \x01(\bR\twithdrawn\"\x8b\x01\n" +
+	"\twithdrawn\x18\x12 \x01(\bR\twithdrawn\x12\x14\n" +
+	"\x05actor\x18\x13 \x01(\tR\x05actor\"\x8b\x01\n" +
 	"\vLeadOutcome\x124\n" +
 	"\aoutcome\x18\x01 \x01(\v2\x1a.leadpact.event.v1.OutcomeR\aoutcome\x12\x14\n" +
 	"\x05cycle\x18\x02 \x01(\rR\x05cycle\x12\x18\n" +
@@ -2576,7 +2740,16 @@ const file_leadpact_event_v1_event_proto_rawDesc = "" +
 	"\bsurvivor\x18\x01 \x01(\tR\bsurvivor\x12\x1a\n" +
 	"\babsorbed\x18\x02 \x01(\tR\babsorbed\"\f\n" +
 	"\n" +
-	"LeadErased\"\xa7\x01\n" +
+	"LeadErased\"\xa0\x01\n" +
+	"\vHookRefused\x12\x12\n" +
+	"\x04body\x18\x01 \x01(\fR\x04body\x12\x16\n" +
+	"\x06digest\x18\x02 \x01(\fR\x06digest\x123\n" +
+	"\aheaders\x18\x03 \x03(\v2\x19.leadpact.event.v1.HeaderR\aheaders\x12\x16\n" +
+	"\x06reason\x18\x04 \x01(\tR\x06reason\x12\x18\n" +
+	"\arefused\x18\x05 \x03(\rR\arefused\"2\n" +
+	"\x06Header\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value\"\xa7\x01\n" +
 	"\x05Terms\x12\x14\n" +
 	"\x05cycle\x18\x01 \x01(\rR\x05cycle\x12\x12\n" +
 	"\x04pool\x18\x02 \x01(\tR\x04pool\x12\x14\n" +
@@ -2671,7 +2844,7 @@ func file_leadpact_event_v1_event_proto_rawDescGZIP() []byte {
 }
 
 var file_leadpact_event_v1_event_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_leadpact_event_v1_event_proto_msgTypes = make([]protoimpl.MessageInfo, 30)
+var file_leadpact_event_v1_event_proto_msgTypes = make([]protoimpl.MessageInfo, 32)
 var file_leadpact_event_v1_event_proto_goTypes = []any{
 	(Mode)(0),                  // 0: leadpact.event.v1.Mode
 	(*Batch)(nil),              // 1: leadpact.event.v1.Batch
@@ -2687,23 +2860,25 @@ var file_leadpact_event_v1_event_proto_goTypes = []any{
 	(*LeadOutcome)(nil),        // 11: leadpact.event.v1.LeadOutcome
 	(*LeadMerged)(nil),         // 12: leadpact.event.v1.LeadMerged
 	(*LeadErased)(nil),         // 13: leadpact.event.v1.LeadErased
-	(*Terms)(nil),              // 14: leadpact.event.v1.Terms
-	(*HandoffStarted)(nil),     // 15: leadpact.event.v1.HandoffStarted
-	(*HandoffWaiting)(nil),     // 16: leadpact.event.v1.HandoffWaiting
-	(*HandoffAssigned)(nil),    // 17: leadpact.event.v1.HandoffAssigned
-	(*HandoffReleased)(nil),    // 18: leadpact.event.v1.HandoffReleased
-	(*HandoffClosed)(nil),      // 19: leadpact.event.v1.HandoffClosed
-	(*Clock)(nil),              // 20: leadpact.event.v1.Clock
-	(*ClockStarted)(nil),       // 21: leadpact.event.v1.ClockStarted
-	(*ClockWarned)(nil),        // 22: leadpact.event.v1.ClockWarned
-	(*ClockMet)(nil),           // 23: leadpact.event.v1.ClockMet
-	(*ClockBreached)(nil),      // 24: leadpact.event.v1.ClockBreached
-	(*ClockCancelled)(nil),     // 25: leadpact.event.v1.ClockCancelled
-	(*ClockCorrected)(nil),     // 26: leadpact.event.v1.ClockCorrected
-	(*AgreementActivated)(nil), // 27: leadpact.event.v1.AgreementActivated
-	(*RosterChanged)(nil),      // 28: leadpact.event.v1.RosterChanged
-	nil,                        // 29: leadpact.event.v1.LeadReceived.FieldsEntry
-	nil,                        // 30: leadpact.event.v1.Contact.FieldsEntry
+	(*HookRefused)(nil),        // 14: leadpact.event.v1.HookRefused
+	(*Header)(nil),             // 15: leadpact.event.v1.Header
+	(*Terms)(nil),              // 16: leadpact.event.v1.Terms
+	(*HandoffStarted)(nil),     // 17: leadpact.event.v1.HandoffStarted
+	(*HandoffWaiting)(nil),     // 18: leadpact.event.v1.HandoffWaiting
+	(*HandoffAssigned)(nil),    // 19: leadpact.event.v1.HandoffAssigned
+	(*HandoffReleased)(nil),    // 20: leadpact.event.v1.HandoffReleased
+	(*HandoffClosed)(nil),      // 21: leadpact.event.v1.HandoffClosed
+	(*Clock)(nil),              // 22: leadpact.event.v1.Clock
+	(*ClockStarted)(nil),       // 23: leadpact.event.v1.ClockStarted
+	(*ClockWarned)(nil),        // 24: leadpact.event.v1.ClockWarned
+	(*ClockMet)(nil),           // 25: leadpact.event.v1.ClockMet
+	(*ClockBreached)(nil),      // 26: leadpact.event.v1.ClockBreached
+	(*ClockCancelled)(nil),     // 27: leadpact.event.v1.ClockCancelled
+	(*ClockCorrected)(nil),     // 28: leadpact.event.v1.ClockCorrected
+	(*AgreementActivated)(nil), // 29: leadpact.event.v1.AgreementActivated
+	(*RosterChanged)(nil),      // 30: leadpact.event.v1.RosterChanged
+	nil,                        // 31: leadpact.event.v1.LeadReceived.FieldsEntry
+	nil,                        // 32: leadpact.event.v1.Contact.FieldsEntry
 }
 var file_leadpact_event_v1_event_proto_depIdxs = []int32{
 	2,  // 0: leadpact.event.v1.Batch.events:type_name -> leadpact.event.v1.Event
@@ -2714,45 +2889,47 @@ var file_leadpact_event_v1_event_proto_depIdxs = []int32{
 	11, // 5: leadpact.event.v1.Event.lead_outcome:type_name -> leadpact.event.v1.LeadOutcome
 	12, // 6: leadpact.event.v1.Event.lead_merged:type_name -> leadpact.event.v1.LeadMerged
 	13, // 7: leadpact.event.v1.Event.lead_erased:type_name -> leadpact.event.v1.LeadErased
-	15, // 8: leadpact.event.v1.Event.handoff_started:type_name -> leadpact.event.v1.HandoffStarted
-	16, // 9: leadpact.event.v1.Event.handoff_waiting:type_name -> leadpact.event.v1.HandoffWaiting
-	17, // 10: leadpact.event.v1.Event.handoff_assigned:type_name -> leadpact.event.v1.HandoffAssigned
-	18, // 11: leadpact.event.v1.Event.handoff_released:type_name -> leadpact.event.v1.HandoffReleased
-	19, // 12: leadpact.event.v1.Event.handoff_closed:type_name -> leadpact.event.v1.HandoffClosed
-	21, // 13: leadpact.event.v1.Event.clock_started:type_name -> leadpact.event.v1.ClockStarted
-	22, // 14: leadpact.event.v1.Event.clock_warned:type_name -> leadpact.event.v1.ClockWarned
-	23, // 15: leadpact.event.v1.Event.clock_met:type_name -> leadpact.event.v1.ClockMet
-	24, // 16: leadpact.event.v1.Event.clock_breached:type_name -> leadpact.event.v1.ClockBreached
-	25, // 17: leadpact.event.v1.Event.clock_cancelled:type_name -> leadpact.event.v1.ClockCancelled
-	26, // 18: leadpact.event.v1.Event.clock_corrected:type_name -> leadpact.event.v1.ClockCorrected
-	27, // 19: leadpact.event.v1.Event.agreement_activated:type_name -> leadpact.event.v1.AgreementActivated
-	28, // 20: leadpact.event.v1.Event.roster_changed:type_name -> leadpact.event.v1.RosterChanged
-	29, // 21: leadpact.event.v1.LeadReceived.fields:type_name -> leadpact.event.v1.LeadReceived.FieldsEntry
-	6,  // 22: leadpact.event.v1.LeadReceived.outcome:type_name -> leadpact.event.v1.Outcome
-	5,  // 23: leadpact.event.v1.LeadReceived.consents:type_name -> leadpact.event.v1.Consent
-	30, // 24: leadpact.event.v1.Contact.fields:type_name -> leadpact.event.v1.Contact.FieldsEntry
-	8,  // 25: leadpact.event.v1.LeadStaged.reasons:type_name -> leadpact.event.v1.Reason
-	9,  // 26: leadpact.event.v1.LeadStaged.contact:type_name -> leadpact.event.v1.Contact
-	6,  // 27: leadpact.event.v1.LeadOutcome.outcome:type_name -> leadpact.event.v1.Outcome
-	14, // 28: leadpact.event.v1.HandoffStarted.terms:type_name -> leadpact.event.v1.Terms
-	14, // 29: leadpact.event.v1.HandoffWaiting.terms:type_name -> leadpact.event.v1.Terms
-	14, // 30: leadpact.event.v1.HandoffAssigned.terms:type_name -> leadpact.event.v1.Terms
-	14, // 31: leadpact.event.v1.HandoffReleased.terms:type_name -> leadpact.event.v1.Terms
-	14, // 32: leadpact.event.v1.HandoffClosed.terms:type_name -> leadpact.event.v1.Terms
-	14, // 33: leadpact.event.v1.Clock.terms:type_name -> leadpact.event.v1.Terms
-	20, // 34: leadpact.event.v1.ClockStarted.clock:type_name -> leadpact.event.v1.Clock
-	20, // 35: leadpact.event.v1.ClockWarned.clock:type_name -> leadpact.event.v1.Clock
-	20, // 36: leadpact.event.v1.ClockMet.clock:type_name -> leadpact.event.v1.Clock
-	20, // 37: leadpact.event.v1.ClockBreached.clock:type_name -> leadpact.event.v1.Clock
-	20, // 38: leadpact.event.v1.ClockCancelled.clock:type_name -> leadpact.event.v1.Clock
-	20, // 39: leadpact.event.v1.ClockCorrected.clock:type_name -> leadpact.event.v1.Clock
-	3,  // 40: leadpact.event.v1.LeadReceived.FieldsEntry.value:type_name -> leadpact.event.v1.Value
-	3,  // 41: leadpact.event.v1.Contact.FieldsEntry.value:type_name -> leadpact.event.v1.Value
-	42, // [42:42] is the sub-list for method output_type
-	42, // [42:42] is the sub-list for method input_type
-	42, // [42:42] is the sub-list for extension type_name
-	42, // [42:42] is the sub-list for extension extendee
-	0,  // [0:42] is the sub-list for field type_name
+	14, // 8: leadpact.event.v1.Event.hook_refused:type_name -> leadpact.event.v1.HookRefused
+	17, // 9: leadpact.event.v1.Event.handoff_started:type_name -> leadpact.event.v1.HandoffStarted
+	18, // 10: leadpact.event.v1.Event.handoff_waiting:type_name -> leadpact.event.v1.HandoffWaiting
+	19, // 11: leadpact.event.v1.Event.handoff_assigned:type_name -> leadpact.event.v1.HandoffAssigned
+	20, // 12: leadpact.event.v1.Event.handoff_released:type_name -> leadpact.event.v1.HandoffReleased
+	21, // 13: leadpact.event.v1.Event.handoff_closed:type_name -> leadpact.event.v1.HandoffClosed
+	23, // 14: leadpact.event.v1.Event.clock_started:type_name -> leadpact.event.v1.ClockStarted
+	24, // 15: leadpact.event.v1.Event.clock_warned:type_name -> leadpact.event.v1.ClockWarned
+	25, // 16: leadpact.event.v1.Event.clock_met:type_name -> leadpact.event.v1.ClockMet
+	26, // 17: leadpact.event.v1.Event.clock_breached:type_name -> leadpact.event.v1.ClockBreached
+	27, // 18: leadpact.event.v1.Event.clock_cancelled:type_name -> leadpact.event.v1.ClockCancelled
+	28, // 19: leadpact.event.v1.Event.clock_corrected:type_name -> leadpact.event.v1.ClockCorrected
+	29, // 20: leadpact.event.v1.Event.agreement_activated:type_name -> leadpact.event.v1.AgreementActivated
+	30, // 21: leadpact.event.v1.Event.roster_changed:type_name -> leadpact.event.v1.RosterChanged
+	31, // 22: leadpact.event.v1.LeadReceived.fields:type_name -> leadpact.event.v1.LeadReceived.FieldsEntry
+	6,  // 23: leadpact.event.v1.LeadReceived.outcome:type_name -> leadpact.event.v1.Outcome
+	5,  // 24: leadpact.event.v1.LeadReceived.consents:type_name -> leadpact.event.v1.Consent
+	32, // 25: leadpact.event.v1.Contact.fields:type_name -> leadpact.event.v1.Contact.FieldsEntry
+	8,  // 26: leadpact.event.v1.LeadStaged.reasons:type_name -> leadpact.event.v1.Reason
+	9,  // 27: leadpact.event.v1.LeadStaged.contact:type_name -> leadpact.event.v1.Contact
+	6,  // 28: leadpact.event.v1.LeadOutcome.outcome:type_name -> leadpact.event.v1.Outcome
+	15, // 29: leadpact.event.v1.HookRefused.headers:type_name -> leadpact.event.v1.Header
+	16, // 30: leadpact.event.v1.HandoffStarted.terms:type_name -> leadpact.event.v1.Terms
+	16, // 31: leadpact.event.v1.HandoffWaiting.terms:type_name -> leadpact.event.v1.Terms
+	16, // 32: leadpact.event.v1.HandoffAssigned.terms:type_name -> leadpact.event.v1.Terms
+	16, // 33: leadpact.event.v1.HandoffReleased.terms:type_name -> leadpact.event.v1.Terms
+	16, // 34: leadpact.event.v1.HandoffClosed.terms:type_name -> leadpact.event.v1.Terms
+	16, // 35: leadpact.event.v1.Clock.terms:type_name -> leadpact.event.v1.Terms
+	22, // 36: leadpact.event.v1.ClockStarted.clock:type_name -> leadpact.event.v1.Clock
+	22, // 37: leadpact.event.v1.ClockWarned.clock:type_name -> leadpact.event.v1.Clock
+	22, // 38: leadpact.event.v1.ClockMet.clock:type_name -> leadpact.event.v1.Clock
+	22, // 39: leadpact.event.v1.ClockBreached.clock:type_name -> leadpact.event.v1.Clock
+	22, // 40: leadpact.event.v1.ClockCancelled.clock:type_name -> leadpact.event.v1.Clock
+	22, // 41: leadpact.event.v1.ClockCorrected.clock:type_name -> leadpact.event.v1.Clock
+	3,  // 42: leadpact.event.v1.LeadReceived.FieldsEntry.value:type_name -> leadpact.event.v1.Value
+	3,  // 43: leadpact.event.v1.Contact.FieldsEntry.value:type_name -> leadpact.event.v1.Value
+	44, // [44:44] is the sub-list for method output_type
+	44, // [44:44] is the sub-list for method input_type
+	44, // [44:44] is the sub-list for extension type_name
+	44, // [44:44] is the sub-list for extension extendee
+	0,  // [0:44] is the sub-list for field type_name
 }
 
 func init() { file_leadpact_event_v1_event_proto_init() }
@@ -2767,6 +2944,7 @@ func file_leadpact_event_v1_event_proto_init() {
 		(*Event_LeadOutcome)(nil),
 		(*Event_LeadMerged)(nil),
 		(*Event_LeadErased)(nil),
+		(*Event_HookRefused)(nil),
 		(*Event_HandoffStarted)(nil),
 		(*Event_HandoffWaiting)(nil),
 		(*Event_HandoffAssigned)(nil),
@@ -2792,7 +2970,7 @@ func file_leadpact_event_v1_event_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_leadpact_event_v1_event_proto_rawDesc), len(file_leadpact_event_v1_event_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   30,
+			NumMessages:   32,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
