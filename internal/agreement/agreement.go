@@ -14,6 +14,8 @@ type Agreement struct {
 	Version string
 	// Follows is the hash of the version that it comes after; empty when the text names none.
 	Follows string
+	// UnderWay is what becomes of clocks that run when this version comes into force.
+	UnderWay UnderWay
 	// Summary is for those who sign; at most half a page.
 	Summary string
 	Parties Parties
@@ -29,6 +31,7 @@ type Agreement struct {
 
 	Fields    []Field
 	Channels  []string
+	Consent   Consent
 	Sources   []Source
 	Calendars []calendar.Spec
 	Scoring   Scoring
@@ -264,6 +267,8 @@ type Lead struct {
 	Source     string
 	// Did counts activities and outcomes by kind in the present cycle.
 	Did map[string]int64
+	// Granted are the purposes that the person allows.
+	Granted map[string]bool
 }
 
 // Touch is one outside event as an engagement rule sees it.

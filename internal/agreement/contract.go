@@ -59,7 +59,7 @@ func (s *Section) add(key, subject string, teams []string, facts ...Fact) {
 // Contract is the whole agreement in words, in the order in which people read one.
 func (a *Agreement) Contract() []Section {
 	return []Section{
-		a.sayParties(), a.sayTerms(), a.sayPersonas(), a.sayScope(), a.sayServices(), a.sayFields(), a.sayChannels(), a.saySources(), a.sayCalendars(),
+		a.sayParties(), a.sayTerms(), a.sayPersonas(), a.sayScope(), a.sayServices(), a.sayFields(), a.sayChannels(), a.sayConsent(), a.saySources(), a.sayCalendars(),
 		a.sayScoring(), a.sayGrades(), a.sayStages(), a.sayHandoff(), a.sayRoutes(), a.sayPools(), a.sayCaps(), a.sayClocks(), a.sayRecords(),
 		a.sayObligations(Marketing), a.sayObligations(Sales), a.sayRejections(), a.sayRemedies(), a.sayAssets(), a.sayGoals(), a.sayMeetings(), a.sayRules(),
 	}
@@ -79,6 +79,7 @@ func (a *Agreement) sayParties() Section {
 		{Key: "title", Subject: "title", Facts: []Fact{{"", a.Title}}},
 		{Key: "version", Subject: "version", Facts: []Fact{{"", a.Version}}},
 		{Key: "follows", Subject: "follows", Facts: []Fact{{"", a.Follows}}},
+		a.UnderWay.say(),
 		{Key: "summary", Subject: "summary", Facts: []Fact{{"", a.Summary}}},
 		a.Parties.Marketing.say(Marketing), a.Parties.Sales.say(Sales),
 	}}
@@ -114,7 +115,7 @@ func (a *Agreement) saySources() Section {
 			{"may post", source.Limit.words()},
 			{"channel", source.Channel},
 			{"may send history", yes(source.History)},
-			{"is a witness", notYet(yes(source.Witness))},
+			{"is a witness", yes(source.Witness)},
 			{"map", mappingWords(source.own)},
 		}})
 	}

@@ -51,6 +51,11 @@ func TestDiffSpeaksOfTheContract(t *testing.T) {
 			[]string{"    grades: [B]\n", ""},
 			[]string{"first-call, grades: B → all; affects boston, dublin"},
 		},
+		"leads under way": {
+			[]string{"title: Leads for", "under_way: move\ntitle: Leads for"},
+			[]string{"leads under way, their clocks: stay under their version → move to this one"},
+		},
+		"leads under way as they are anyway": {[]string{"title: Leads for", "under_way: stay\ntitle: Leads for"}, nil},
 		"a threshold": {
 			[]string{"when: score >= 50 || lead.hand_raiser", "when: score >= 40 || lead.hand_raiser"},
 			[]string{"mql, when: score >= 50 || lead.hand_raiser → score >= 40 || lead.hand_raiser"},

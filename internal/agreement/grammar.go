@@ -102,6 +102,7 @@ var agreementShape = shape{what: "an agreement", keys: []member{
 	must("title", aText, "What it is called."),
 	must("version", aText, "The version, as people say it."),
 	may("follows", form{schema: map[string]any{"type": "string", "pattern": hashForm.String()}}, "The hash of the version that it comes after, as leadpact versions prints it."),
+	may("under_way", wordOf(string(Stay), string(Move)), "Whether clocks that run when it comes into force stay under their version, or move to this one; stay unless given."),
 	may("summary", form{schema: map[string]any{"type": "string", "maxLength": maxSummary}}, "What it is for, in a few sentences for those who sign."),
 	may("include", listOf(aText), "Files beside this one that hold other parts of the agreement."),
 	must("parties", one(&partiesShape), "Who answers for each side."),
@@ -110,6 +111,7 @@ var agreementShape = shape{what: "an agreement", keys: []member{
 	may("icp", one(&icpShape), "The ideal customer."),
 	may("fields", namedBy(either(wordOf(string(Text), string(Number), string(Flag)), one(&fieldShape))), "What both sides want to know of a lead."),
 	may("channels", listOf(aName), "The ways on which leads come."),
+	may("consent", one(&consentShape), "What a person is asked to allow, and what a handoff needs of it."),
 	must("sources", namedBy(one(&sourceShape)), "Who sends webhooks."),
 	may("calendars", namedBy(one(&calendarShape)), "Hours in which promised time runs."),
 	may("groups", namedBy(one(&groupShape)), "Bounds on what several scoring rules bring together."),
@@ -191,6 +193,10 @@ var (
 		must("type", wordOf(string(Text), string(Number), string(Flag)), "What values it takes."),
 		may("precedence", listOf(aName), "The sources whose word counts, best first."),
 		may("ask", aText, "The question that asks a lead for it."),
+	}}
+	consentShape = shape{what: "consent", keys: []member{
+		must("purposes", listOf(aName), "What is asked for, as marketing; contact is there without being named."),
+		may("needed", listOf(aName), "The purposes without which a lead is not handed off."),
 	}}
 	sourceShape = shape{what: "a source", keys: []member{
 		may("preset", wordOf(preset.Names()...), "The tool that posts here: how it proves itself and where things stand is known."),

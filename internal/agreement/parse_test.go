@@ -103,7 +103,7 @@ func TestParse(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := &agreement.Agreement{
-		Title: "Leads", Version: "1.10", Hash: hex.EncodeToString(sum[:]), Text: []byte(whole),
+		Title: "Leads", Version: "1.10", UnderWay: agreement.Stay, Hash: hex.EncodeToString(sum[:]), Text: []byte(whole),
 		Parties: agreement.Parties{Marketing: agreement.Party{Name: "Mara"}, Sales: agreement.Party{Name: "Theo"}},
 		Fields: []agreement.Field{
 			{Name: "employees", Type: agreement.Number, Precedence: []string{"crm", "web"}},

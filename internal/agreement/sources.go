@@ -79,7 +79,6 @@ func (b *builder) readSource(name, v *node) Source {
 		Witness: b.flag(v.get("witness")),
 		own:     b.readMap(v.get("map")),
 	}
-	b.pending(v.get("witness"), "witnesses")
 	from := b.readPreset(name, v)
 	s.Preset, s.Formats, s.Challenge, s.IDHeader, s.Answer, s.Account = from.Name, from.Formats, from.Challenge, from.IDHeader, from.Answer, from.Account
 	s.Map = s.own.Over(from.Map)

@@ -18,6 +18,7 @@ fields:
   wants_call: flag
   company: text
 channels: [organic, paid]
+consent: {purposes: [marketing]}
 sources:
   form:
     format: json
@@ -55,6 +56,7 @@ sources:
       reason: why
       fields: {employees: company.size, company: company.name}
       outcomes: {deal.won: won, call.logged: attempt}
+      consent: {marketing: contact.opted_in}
 calendars:
   office: {zone: Europe/Berlin, hours: {mon-fri: 09:00-17:00}}
 scoring:

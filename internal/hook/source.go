@@ -38,8 +38,8 @@ type Source struct {
 	agreement.Source
 
 	fields   []field
-	channels []string // of the agreement
-	purposes []string // that consent may be given for, sorted
+	channels []string  // of the agreement
+	purposes []purpose // sorted
 }
 
 // field is a declared field with the places where it may stand.
@@ -78,7 +78,7 @@ type Refusal struct {
 
 // New makes a source of a ready.
 func New(a *agreement.Agreement, s agreement.Source) *Source {
-	out := &Source{Source: s, channels: a.Channels}
+	out := &Source{Source: s, channels: a.Channels, purposes: purposesOf(a, s.Map)}
 	for _, f := range a.Fields {
 		place, own := s.Map.Fields[f.Name]
 		for _, pattern := range s.Map.Any {
@@ -93,10 +93,6 @@ func New(a *agreement.Agreement, s agreement.Source) *Source {
 			out.fields = append(out.fields, field{f, place})
 		}
 	}
-	for purpose := range s.Map.Consent {
-		out.purposes = append(out.purposes, purpose)
-	}
-	slices.Sort(out.purposes)
 	return out
 }
 
@@ -160,17 +156,8 @@ func (s *Source) wanted(sc scope) (bool, error) {
 			return false, ErrAccount
 		}
 	}
-	for _, test := range s.Map.Only {
-		if !holds(sc, test) {
-			return false, nil
-		}
-	}
-	for _, test := range s.Map.Skip {
-		if holds(sc, test) {
-			return false, nil
-		}
-	}
-	return true, nil
+	_, omitted := s.omits(sc)
+	return !omitted, nil
 }
 
 func holds(sc scope, test preset.Test) bool {
@@ -217,6 +204,8 @@ func (s *Source) event(sc scope, id string, now time.Time, fallback func() strin
 	if err := s.fill(lr, sc); err != nil {
 		r.fail(err)
 	}
+	s.consents(&r, lr, sc)
+	lr.Confidence = s.confidence(&r, sc)
 	s.outcome(&r, lr, sc)
 	s.mode(&r, e, sc)
 	e.OccurredAt = occurred(&r, when, now)

@@ -107,7 +107,10 @@ func (p *parser) members() (node, error) {
 	if err := p.open(); err != nil {
 		return nil, err
 	}
-	o := make(object, 0, 8)
+	o := object{}
+	if p.d.PeekKind() != '}' { // a body of a thousand empty ones takes no room for their members
+		o = make(object, 0, 8)
+	}
 	for p.d.PeekKind() != '}' {
 		name, err := p.text()
 		if err != nil {

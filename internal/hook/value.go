@@ -115,7 +115,7 @@ func (s *Source) outcomeAt(r *reader, out *eventv1.Outcome, sc scope, place pres
 		of := scope{root: sc.root, event: n}
 		out.Kind, out.Rep = r.text(of, memberNamed("kind"), maxID, joinWords), r.text(of, memberNamed("rep"), maxID, joinWords)
 		out.Reason = r.text(of, memberNamed("reason"), maxText, joinWords)
-		if out.GetKind() == "" {
+		if out.GetKind() == "" && !opened(s.Map.Outcome, place[0][0]) {
 			r.fail(errors.New("the outcome has no kind"))
 		}
 	} else {
@@ -196,7 +196,7 @@ func (r *reader) text(sc scope, place preset.Place, limit int, between string) s
 		s, missing := "", false
 		for _, path := range paths {
 			part, ok, err := sc.text(path, limit)
-			if err != nil && odd == nil {
+			if err != nil && odd == nil && !opened(place, path) {
 				odd = err
 			}
 			if !ok || part == "" {
@@ -229,7 +229,9 @@ func (sc scope) value(place preset.Place) (node, bool) {
 	for i := range place {
 		n, ok := sc.first(place[i : i+1])
 		if _, isObject := n.(object); isObject {
-			odd = n
+			if !opened(place, place[i][0]) {
+				odd = n
+			}
 			continue
 		}
 		if ok {
@@ -237,6 +239,19 @@ func (sc scope) value(place preset.Place) (node, bool) {
 		}
 	}
 	return odd, odd != nil
+}
+
+// opened says that another path of a place goes on where this one ends. An object there is then the sender's other way to write the
+// thing, as {"company": {"value": ""}} beside {"company": "Acme"}, and no fault.
+func opened(place preset.Place, path preset.Path) bool {
+	for _, paths := range place {
+		for _, other := range paths {
+			if strings.HasPrefix(other.String(), path.String()+".") {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // scope is where a path begins: the event, the body that it stands in, and the name under which it was found.
@@ -314,8 +329,18 @@ func (sc scope) step(n node, step preset.Step) (node, bool) {
 				return o[i].value, true
 			}
 		}
+	case preset.Like:
+		o, _ := n.(object)
+		for i := range o {
+			if step.Pattern.MatchString(o[i].name) {
+				return o[i].value, true
+			}
+		}
 	case preset.Where:
-		list, _ := n.(array)
+		list, isList := n.(array)
+		if !isList {
+			list = array{n}
+		}
 		for _, element := range list {
 			if within(element, step.Name) == step.Value {
 				return element, true

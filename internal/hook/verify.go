@@ -1,120 +1,114 @@
 package hook
 
 import (
-	"crypto/hmac"
-	"crypto/sha1" //nolint:gosec // what some senders sign with; as an HMAC it still holds
-	"crypto/sha256"
-	"crypto/subtle"
-	"encoding/base64"
-	"encoding/hex"
 	"errors"
 	"fmt"
-	"hash"
+	"net/http"
+	"net/textproto"
 	"strconv"
-	"strings"
-	"sync"
 	"time"
-
-	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
 
 	"github.com/leadpact/leadpact/internal/preset"
 )
 
-// tolerance is how far a signed time may lie from ours.
+// tolerance is how far a signed time may lie from ours, either way.
 const tolerance = 5 * time.Minute
 
-// Verifier proves with one secret that a body comes from its source. It sees the raw bytes, before anything is parsed.
+// Verifier proves with one secret that a request comes from its source. It sees the raw bytes, before anything is mapped, and is safe
+// for concurrent use.
 type Verifier interface {
-	// Verify returns nil when the secret made the signature. The error tells the sender what to look at and never what was
-	// expected.
+	// Verify returns nil when the secret made the proof. The error tells the sender what to look at, and never what was expected.
 	Verify(r *Request, now time.Time) error
 }
 
 // NewVerifier builds the verifier of one resolved secret. The error says nothing of the secret.
-func NewVerifier(v preset.Proof, secret string) (Verifier, error) {
+func NewVerifier(p preset.Proof, secret string) (Verifier, error) {
 	if secret == "" {
 		return nil, errors.New("the secret is empty")
 	}
-	switch v.Kind {
-	case preset.HMAC:
-		m := macVerifier{header: v.Header, prefix: v.Prefix, decode: hex.DecodeString}
-		if v.Encoding == "base64" {
-			m.decode = base64.StdEncoding.DecodeString
-		}
-		sum := sha256.New
-		if v.Algorithm == "sha1" {
-			sum = sha1.New
-		}
-		m.macs = &sync.Pool{New: func() any { return hmac.New(sum, []byte(secret)) }}
-		return m, nil
-	case preset.Bearer:
-		return bearerVerifier{sum: sha256.Sum256([]byte(secret))}, nil
+	switch p.Kind {
+	case preset.HMAC, preset.Digest:
+		return newSigned(p, secret)
+	case preset.Bearer, preset.Basic:
+		return newCredentials(p.Kind, secret)
+	case preset.Header:
+		return newInHeader(p, secret)
+	case preset.Query:
+		return inQuery{param: param(p), secret: hide(secret)}, nil
+	case preset.Body:
+		return newInBody(p, secret)
 	case preset.StandardWebhook:
-		key, err := base64.StdEncoding.DecodeString(strings.TrimPrefix(secret, "whsec_"))
-		if err != nil || len(key) == 0 {
-			return nil, errors.New("the secret is no Standard Webhooks secret: whsec_ and base64")
-		}
-		wh, err := standardwebhooks.NewWebhookRaw(key)
-		if err != nil {
-			return nil, errors.New("the secret cannot be used for Standard Webhooks")
-		}
-		return standardVerifier{wh}, nil
+		return newStandard(secret)
 	}
-	return nil, fmt.Errorf("no verifier for %q", v.Kind)
+	return nil, fmt.Errorf("no proof is called %q", p.Kind)
 }
 
-type macVerifier struct {
-	header, prefix string
-	decode         func(string) ([]byte, error)
-	macs           *sync.Pool // of hash.Hash with the secret in it: to take it in is half the work
+// Any is the verifiers of one source, a secret each: one that holds is enough, so that secrets can be changed over.
+type Any []Verifier
+
+// Verify returns nil when one of them does.
+func (a Any) Verify(r *Request, now time.Time) error {
+	err := errors.New("the source has no usable secret")
+	for _, v := range a {
+		if err = v.Verify(r, now); err == nil {
+			return nil
+		}
+	}
+	return err
 }
 
-func (m macVerifier) Verify(r *Request, _ time.Time) error {
-	given, ok := strings.CutPrefix(r.Header.Get(m.header), m.prefix)
-	if !ok || given == "" {
-		return fmt.Errorf("the header %s with the signature is missing or has another form", m.header)
+// header is one that a proof stands in.
+type header struct {
+	name string // as the sender's own documents write it
+	key  string // as net/http keeps it
+}
+
+func headerOf(name string) header { return header{name, textproto.CanonicalMIMEHeaderKey(name)} }
+
+// values are the header's, exactly one. Of two nobody could say which the sender's other ends believe.
+func (h header) values(from http.Header) ([]string, error) {
+	v := from[h.key]
+	switch {
+	case len(v) == 0 || (len(v) == 1 && v[0] == ""):
+		return nil, fmt.Errorf("the header %s is missing", h.name)
+	case len(v) > 1:
+		return nil, fmt.Errorf("the header %s stands %d times: send it once", h.name, len(v))
 	}
-	sig, err := m.decode(given)
+	return v, nil
+}
+
+func (h header) value(from http.Header) (string, error) {
+	v, err := h.values(from)
 	if err != nil {
-		return fmt.Errorf("the signature in %s cannot be decoded", m.header)
+		return "", err
 	}
-	mac := m.macs.Get().(hash.Hash) //nolint:errcheck,forcetypeassert // it holds nothing else
-	defer m.macs.Put(mac)
-	mac.Reset()
-	_, _ = mac.Write(r.Body) // a hash never fails
-	if !hmac.Equal(mac.Sum(nil), sig) {
-		return fmt.Errorf("the signature in %s does not match the body: compare the secret, and sign the bytes that are sent", m.header)
+	return v[0], nil
+}
+
+// fresh says whether a signed time lies near ours; where is how the sender finds it.
+func fresh(text, where string, millis bool, now time.Time) error {
+	n, err := strconv.ParseInt(text, 10, 64)
+	if err != nil {
+		unit := "seconds"
+		if millis {
+			unit = "milliseconds"
+		}
+		return fmt.Errorf("%s is not a time in %s since 1970", where, unit)
+	}
+	t := time.Unix(n, 0)
+	if millis {
+		t = time.UnixMilli(n)
+	}
+	if now.Sub(t).Abs() > tolerance {
+		return fmt.Errorf("%s is more than %d minutes away from now: send it again with a new one, and compare the clocks", where, tolerance/time.Minute)
 	}
 	return nil
 }
 
-type bearerVerifier struct{ sum [sha256.Size]byte }
-
-func (b bearerVerifier) Verify(r *Request, _ time.Time) error {
-	scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
-	if !strings.EqualFold(scheme, "Bearer") {
-		return errors.New("the header Authorization: Bearer … is missing")
+// written is a time as a proof has it.
+func written(t time.Time, millis bool) string {
+	if millis {
+		return strconv.FormatInt(t.UnixMilli(), 10)
 	}
-	given := sha256.Sum256([]byte(token)) // of sums the time tells nothing, not even the length
-	if subtle.ConstantTimeCompare(given[:], b.sum[:]) != 1 {
-		return errors.New("the bearer token is not this source's")
-	}
-	return nil
-}
-
-type standardVerifier struct{ webhook *standardwebhooks.Webhook }
-
-func (s standardVerifier) Verify(r *Request, now time.Time) error {
-	sec, err := strconv.ParseInt(r.Header.Get("webhook-timestamp"), 10, 64)
-	if err != nil || r.Header.Get("webhook-id") == "" {
-		return errors.New("webhook-id, webhook-timestamp or webhook-signature is missing or malformed")
-	}
-	if d := now.Sub(time.Unix(sec, 0)).Abs(); d > tolerance {
-		return fmt.Errorf("webhook-timestamp is more than %s away from now: send it again with a new one", tolerance)
-	}
-	// The tolerance is checked above, against the clock that was handed in.
-	if s.webhook.VerifyIgnoringTimestamp(r.Body, r.Header) != nil {
-		return errors.New("webhook-signature does not match the body")
-	}
-	return nil
+	return strconv.FormatInt(t.Unix(), 10)
 }

@@ -3,6 +3,7 @@ package preset
 import (
 	"errors"
 	"fmt"
+	"regexp"
 	"strconv"
 	"strings"
 )
@@ -18,10 +19,13 @@ const (
 	Each
 	// Items goes to every element of an array; a thing that is no array is the one item.
 	Items
-	// Where goes to the first element of an array whose member at the dotted Name is the text Value.
+	// Where goes to the first element of an array whose member at the dotted Name is the text Value; a thing that is no array is the
+	// one element.
 	Where
 	// Ending goes to the first member whose name ends with Name.
 	Ending
+	// Like goes to the first member whose whole name matches Pattern.
+	Like
 	// Key is the name of the member that the last Each over an object came through.
 	Key
 )
@@ -31,13 +35,17 @@ type Step struct {
 	Kind  Kind
 	Name  string
 	Value string
+	// Pattern of a name, for Like alone.
+	Pattern *regexp.Regexp
 }
 
 // Path leads to a value in a body: steps with dots between them.
 //
 //	contact.email                    members, from the event
 //	answers.[type=email].email       the first element whose member type is "email"
+//	data.[type=user].email           the thing itself, where it is no array, if its member type is "user"
 //	[Job Title].[*_email]            a member by its whole name, whatever stands in it; the first whose name ends so
+//	answers.[~q\d+_email\d*]         the first member whose whole name matches
 //	entry.*.changes.*                every element; for events only
 //	lead.[]                          every element, or the one thing that stands there; for events only
 //	/meta.action                     from the body instead of the event
@@ -98,11 +106,18 @@ func parseStep(text string) (step Step, rest string, err error) {
 		if ending, ok := strings.CutPrefix(inner, "*"); ok && ending != "" {
 			return Step{Kind: Ending, Name: ending}, rest, nil
 		}
+		if pattern, ok := strings.CutPrefix(inner, "~"); ok && pattern != "" {
+			compiled, err := regexp.Compile("^(?:" + pattern + ")$")
+			if err != nil {
+				return step, "", fmt.Errorf("%q is no pattern", pattern)
+			}
+			return Step{Kind: Like, Name: pattern, Pattern: compiled}, rest, nil
+		}
 		if !found {
 			return Step{Name: inner}, rest, nil
 		}
 		if name == "" || value == "" {
-			return step, "", errors.New("between [ and ] stands member=value, a whole name, *ending, or nothing")
+			return step, "", errors.New("between [ and ] stands member=value, a whole name, *ending, ~pattern, or nothing")
 		}
 		return Step{Kind: Where, Name: name, Value: value}, rest, nil
 	}

@@ -150,6 +150,8 @@ type Mapping struct {
 	Any []string `yaml:"any"`
 	// Consent leads to a flag for each purpose; true grants, false withdraws.
 	Consent map[string]Place `yaml:"consent"`
+	// Objections lead to a flag for each purpose; true withdraws, and false says nothing, for not to object is no consent.
+	Objections map[string]Place `yaml:"objections"`
 	// Withdrawals and Grants are kinds of event that withdraw or grant a purpose.
 	Withdrawals map[string]string `yaml:"withdrawals"`
 	Grants      map[string]string `yaml:"grants"`
@@ -197,6 +199,9 @@ func (m Mapping) Over(base Mapping) Mapping {
 	if len(m.Consent) > 0 {
 		out.Consent = m.Consent
 	}
+	if len(m.Objections) > 0 {
+		out.Objections = m.Objections
+	}
 	return out
 }
 
@@ -214,8 +219,10 @@ func Names() []string {
 }
 
 // ByName reads a preset. It fails for a name that is none of Names.
-func ByName(name string) (Preset, error) {
-	text, err := files.ReadFile("files/" + name + ".yaml")
+func ByName(name string) (Preset, error) { return read(files, name) }
+
+func read(from fs.FS, name string) (Preset, error) {
+	text, err := fs.ReadFile(from, "files/"+name+".yaml")
 	if err != nil {
 		return Preset{}, fmt.Errorf("there is no preset %q", name)
 	}
@@ -228,7 +235,7 @@ func ByName(name string) (Preset, error) {
 	}
 	var proof Proof // of the one that it is like: one proof or another, never a mixture
 	if like.Extends != "" {
-		if p, err = ByName(like.Extends); err != nil {
+		if p, err = read(from, like.Extends); err != nil {
 			return p, fmt.Errorf("preset %s extends another: %w", name, err)
 		}
 		proof, p.Proof = p.Proof, Proof{}

@@ -77,6 +77,8 @@ type Agreements interface {
 	SaveAgreement(ctx context.Context, row AgreementRow) error
 	// ListAgreements returns all versions, the oldest first.
 	ListAgreements(ctx context.Context) ([]AgreementRow, error)
+	// CountAgreements counts them: for who asks often whether there is another.
+	CountAgreements(ctx context.Context) (int, error)
 }
 
 // Leases gives shards of timed work one owner at a time, while NATS is away too. A lease is for order and speed: whoever lost it

@@ -87,8 +87,9 @@ func (s *Service) Check(ctx context.Context, events []*eventv1.Event) error {
 func check(e *eventv1.Event) (bool, error) {
 	switch body := e.GetBody().(type) {
 	case *eventv1.Event_LeadStaged:
-		if !body.LeadStaged.GetHandoff() || e.GetMode() == eventv1.Mode_MODE_HISTORY {
-			return false, nil // history wakes nobody
+		wakes := body.LeadStaged.GetHandoff() && e.GetMode() != eventv1.Mode_MODE_HISTORY // history wakes nobody
+		if !wakes && !body.LeadStaged.GetWithdrawn() {
+			return false, nil
 		}
 		if body.LeadStaged.GetCycle() == 0 || e.GetAgreement() == "" {
 			return false, errors.New("a lead at the handoff point must name its cycle and the agreement's hash")
@@ -129,7 +130,7 @@ func (s *Service) foresee(ctx context.Context, events []*eventv1.Event, n *need)
 			n.reps = append(n.reps, rep)
 		}
 		staged := e.GetLeadStaged()
-		if staged == nil {
+		if !staged.GetHandoff() {
 			continue
 		}
 		version, err := s.versions.get(ctx, e.GetAgreement())
@@ -165,6 +166,9 @@ func poolFor(version *agreement.Agreement, staged *eventv1.LeadStaged) (string, 
 func (d *desk) take(ctx context.Context, tx store.HandoffTx, e *eventv1.Event) error {
 	switch body := e.GetBody().(type) {
 	case *eventv1.Event_LeadStaged:
+		if body.LeadStaged.GetWithdrawn() {
+			return d.withdraw(e, body.LeadStaged)
+		}
 		return d.begin(e, body.LeadStaged)
 	case *eventv1.Event_LeadOutcome:
 		return d.outcome(ctx, tx, e, body.LeadOutcome)

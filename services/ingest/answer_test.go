@@ -157,7 +157,9 @@ func TestChallenges(t *testing.T) {
 		t.Errorf("LinkedIn is answered %d %s", rec.Code, rec.Body)
 	}
 
-	w.agreements.Store(changed(t, "form", func(s *agreement.Source) { s.Challenge, s.Limit = "cloudevents", agreement.Limit{PerSecond: 2.5, Burst: 1} }))
+	w.agreements.Store(changed(t, "form", func(s *agreement.Source) {
+		s.Challenge, s.Limit = "cloudevents", agreement.Limit{PerSecond: 2.5, Burst: 1}
+	}))
 	r := ask(t, http.MethodOptions, "form", nil)
 	r.Header.Set("WebHook-Request-Origin", "events.example.com")
 	rec = w.send(r)

@@ -6,7 +6,6 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
-	"time"
 
 	"github.com/leadpact/leadpact/internal/hook"
 )
@@ -66,21 +65,14 @@ func (s *Service) take(w http.ResponseWriter, r *http.Request) (source string, a
 	if problem != nil {
 		return source, a, problem
 	}
-	now = s.cfg.Now() // the body may have been long on its way
 	posted := s.request(r, body)
-	if err := d.verify(posted, now); err != nil {
-		if d.missing != nil { // the missing secret may be the one that signed: a 401 would make the sender give up
-			return source, a, notSetUp()
-		}
-		return source, a, unsigned(err.Error())
+	in, problem := s.read(r.Context(), d, posted, unread)
+	switch {
+	case problem != nil && problem.poison:
+		problem = s.keep(r.Context(), d, posted, s.cfg.Now(), problem)
+	case problem == nil:
+		a, problem = s.store(r.Context(), d, posted, in)
 	}
-	if !d.spend(now) { // strangers do not use up what the source may post
-		return source, a, tooOften(d.empty(now))
-	}
-	if unread != nil {
-		return source, a, s.keep(r.Context(), d, posted, now, unread)
-	}
-	a, problem = s.read(r.Context(), d, posted, now)
 	return source, a, problem
 }
 
@@ -93,16 +85,40 @@ func (s *Service) request(r *http.Request, body []byte) *hook.Request {
 	return out
 }
 
-// read maps what is proven to be the source's, and makes it durable.
-func (s *Service) read(ctx context.Context, d *door, r *hook.Request, now time.Time) (a answer, problem *Problem) {
-	source := d.source.Name
-	in, err := d.source.Read(r, now)
+// read proves that r is the source's, and maps it, unless unread says that it cannot be.
+func (s *Service) read(ctx context.Context, d *door, r *hook.Request, unread *Problem) (in hook.Read, problem *Problem) {
+	end, err := d.share.begin(ctx, s.cfg.Patience, len(r.Body))
+	if err != nil {
+		return in, noisy()
+	}
+	defer end()
+	now := s.cfg.Now() // the body may have been long on its way
+	if err := d.verify(r, now); err != nil {
+		if d.missing != nil { // the missing secret may be the one that signed: a 401 would make the sender give up
+			return in, notSetUp()
+		}
+		return in, unsigned(err.Error())
+	}
+	if !d.spend(now) { // strangers do not use up what the source may post
+		return in, tooOften(d.empty(now))
+	}
+	if unread != nil {
+		unread.poison = true
+		return in, unread
+	}
+	in, err = d.source.Read(r, now)
 	switch {
 	case errors.Is(err, hook.ErrAccount):
-		return a, &Problem{Type: typeAccount, Title: "Account not taken", Status: http.StatusForbidden, Detail: err.Error()}
+		return in, &Problem{Type: typeAccount, Title: "Account not taken", Status: http.StatusForbidden, Detail: err.Error()}
 	case err != nil:
-		return a, s.keep(ctx, d, r, now, &Problem{Type: typeBody, Title: "Body not readable", Status: http.StatusBadRequest, Detail: err.Error()})
+		return in, &Problem{Type: typeBody, Title: "Body not readable", Status: http.StatusBadRequest, Detail: err.Error(), poison: true}
 	}
+	return in, nil
+}
+
+// store makes durable what was read, and what could not be, and says so as the source's preset wants it.
+func (s *Service) store(ctx context.Context, d *door, r *hook.Request, in hook.Read) (a answer, problem *Problem) {
+	source, now := d.source.Name, s.cfg.Now()
 	s.metrics.leave(source, "refused", len(in.Refused))
 	// An answer in fixed words cannot say that a part was refused: it is given for the whole or not at all.
 	if len(in.Refused) > 0 && (len(in.Events) == 0 || d.source.Answer.Body != "") {

@@ -20,6 +20,8 @@ type Problem struct {
 	Events []hook.Refusal `json:"refused,omitempty"`
 
 	retryAfter time.Duration
+	// poison says that the body proved its sender: it is kept.
+	poison bool
 }
 
 // The problem types, each explained in docs/problems.md.

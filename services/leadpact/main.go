@@ -29,6 +29,7 @@ type program struct {
 	Diff   diffCommand   `cmd:"" help:"Say what differs between two versions of the agreement, in the words of the contract."`
 	Due    dueCommand    `cmd:"" help:"Say when a promise falls due, and why."`
 	Try    tryCommand    `cmd:"" help:"Show what would become of one lead, why, and what would have decided otherwise. Nothing is written."`
+	Source sourceCommand `cmd:"" help:"Connect a tool: list those that are known, try a body of theirs, print a request that the door takes."`
 	Render renderCommand `cmd:"" help:"Draw the agreement as people sign it: a page, a PDF, and its meetings as a calendar file."`
 
 	Keygen      keygenCommand      `cmd:"" help:"Make a key to sign agreements with."`

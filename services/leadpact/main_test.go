@@ -32,6 +32,7 @@ func TestScript(t *testing.T) {
 			e.Setenv("WEBSITE", "a secret for env:WEBSITE")
 			e.Setenv("CRM", "a secret for env:CRM")
 			e.Setenv("NEXT_MONTH", time.Now().UTC().AddDate(0, 1, 0).Format(time.RFC3339))
+			e.Setenv("MOVING", "test-2\nunder_way: move") // as a version's name
 			mended := strings.Replace(string(apptest.Agreement), "    history: true\n", "    history: true\n    map: {email: contact.mail}\n", 1)
 			for name, text := range map[string][]byte{"agreement.yaml": apptest.Agreement, "mended.yaml": []byte(mended), "roster.yaml": apptest.Roster} {
 				if err := os.WriteFile(filepath.Join(e.WorkDir, name), text, 0o600); err != nil {

@@ -183,7 +183,8 @@ func (r *rig) told(t *testing.T) []*eventv1.Event {
 	}
 }
 
-// words writes events as "staged 1.2 mql!" and "outcome won"; h before it is history.
+// words writes events as "staged 1.2 mql!" and "outcome won"; h before it is history, ? behind it a handoff that is withheld, x one that is
+// withdrawn.
 func words(events []*eventv1.Event) string {
 	var out []string
 	for _, e := range events {
@@ -194,8 +195,13 @@ func words(events []*eventv1.Event) string {
 		switch s, o := e.GetLeadStaged(), e.GetLeadOutcome(); {
 		case s != nil:
 			mark := ""
-			if s.GetHandoff() {
+			switch {
+			case s.GetHandoff():
 				mark = "!"
+			case s.GetWithdrawn():
+				mark = "x"
+			case s.GetWithheld() != "":
+				mark = "?"
 			}
 			out = append(out, fmt.Sprintf("%sstaged %d.%d %s%s", history, s.GetCycle(), s.GetN(), s.GetTo(), mark))
 		case o != nil:
@@ -233,6 +239,19 @@ func history(e *eventv1.Event) { e.Mode = eventv1.Mode_MODE_HISTORY }
 
 func external(id string) func(*eventv1.Event) {
 	return func(e *eventv1.Event) { e.GetLeadReceived().ExternalId = id }
+}
+
+// says adds a person's words: "+marketing" grants, "-contact" withdraws.
+func says(words ...string) func(*eventv1.Event) {
+	return func(e *eventv1.Event) {
+		for _, w := range words {
+			e.GetLeadReceived().Consents = append(e.GetLeadReceived().Consents, &eventv1.Consent{Purpose: w[1:], Granted: w[0] == '+'})
+		}
+	}
+}
+
+func sure(confidence float64) func(*eventv1.Event) {
+	return func(e *eventv1.Event) { e.GetLeadReceived().Confidence = confidence }
 }
 
 func size(n float64) func(*eventv1.Event) {

@@ -167,7 +167,11 @@ type Lead struct {
 	// By declared field, as text.
 	Fields map[string]string `protobuf:"bytes,12,rep,name=fields,proto3" json:"fields,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
 	// Facts applied.
-	Facts         int64 `protobuf:"varint,13,opt,name=facts,proto3" json:"facts,omitempty"`
+	Facts int64 `protobuf:"varint,13,opt,name=facts,proto3" json:"facts,omitempty"`
+	// What the person allows and forbids now, by purpose in order; the whole history stays with the facts.
+	Consents []*Consent `protobuf:"bytes,14,rep,name=consents,proto3" json:"consents,omitempty"`
+	// Why the lead may not be handed off now, by what its person allows: do_not_contact, consent; empty when it may.
+	Withheld      string `protobuf:"bytes,15,opt,name=withheld,proto3" json:"withheld,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -293,6 +297,91 @@ func (x *Lead) GetFacts() int64 {
 	return 0
 }
 
+func (x *Lead) GetConsents() []*Consent {
+	if x != nil {
+		return x.Consents
+	}
+	return nil
+}
+
+func (x *Lead) GetWithheld() string {
+	if x != nil {
+		return x.Withheld
+	}
+	return ""
+}
+
+// Consent is the word on one purpose that holds: the newest, whichever source reported it.
+type Consent struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// "contact", whose withdrawal forbids all contact, or one that the agreement declares.
+	Purpose string `protobuf:"bytes,1,opt,name=purpose,proto3" json:"purpose,omitempty"`
+	Granted bool   `protobuf:"varint,2,opt,name=granted,proto3" json:"granted,omitempty"`
+	// When it was granted or withdrawn, as the source says.
+	At            *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=at,proto3" json:"at,omitempty"`
+	Source        string                 `protobuf:"bytes,4,opt,name=source,proto3" json:"source,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Consent) Reset() {
+	*x = Consent{}
+	mi := &file_leadpact_v1_lead_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Consent) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Consent) ProtoMessage() {}
+
+func (x *Consent) ProtoReflect() protoreflect.Message {
+	mi := &file_leadpact_v1_lead_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Consent.ProtoReflect.Descriptor instead.
+func (*Consent) Descriptor() ([]byte, []int) {
+	return file_leadpact_v1_lead_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *Consent) GetPurpose() string {
+	if x != nil {
+		return x.Purpose
+	}
+	return ""
+}
+
+func (x *Consent) GetGranted() bool {
+	if x != nil {
+		return x.Granted
+	}
+	return false
+}
+
+func (x *Consent) GetAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.At
+	}
+	return nil
+}
+
+func (x *Consent) GetSource() string {
+	if x != nil {
+		return x.Source
+	}
+	return ""
+}
+
 type ExplainRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
@@ -302,7 +391,7 @@ type ExplainRequest struct {
 
 func (x *ExplainRequest) Reset() {
 	*x = ExplainRequest{}
-	mi := &file_leadpact_v1_lead_proto_msgTypes[3]
+	mi := &file_leadpact_v1_lead_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -314,7 +403,7 @@ func (x *ExplainRequest) String() string {
 func (*ExplainRequest) ProtoMessage() {}
 
 func (x *ExplainRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_leadpact_v1_lead_proto_msgTypes[3]
+	mi := &file_leadpact_v1_lead_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -327,7 +416,7 @@ func (x *ExplainRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExplainRequest.ProtoReflect.Descriptor instead.
 func (*ExplainRequest) Descriptor() ([]byte, []int) {
-	return file_leadpact_v1_lead_proto_rawDescGZIP(), []int{3}
+	return file_leadpact_v1_lead_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *ExplainRequest) GetId() string {
@@ -346,7 +435,7 @@ type ExplainResponse struct {
 
 func (x *ExplainResponse) Reset() {
 	*x = ExplainResponse{}
-	mi := &file_leadpact_v1_lead_proto_msgTypes[4]
+	mi := &file_leadpact_v1_lead_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -358,7 +447,7 @@ func (x *ExplainResponse) String() string {
 func (*ExplainResponse) ProtoMessage() {}
 
 func (x *ExplainResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_leadpact_v1_lead_proto_msgTypes[4]
+	mi := &file_leadpact_v1_lead_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -371,7 +460,7 @@ func (x *ExplainResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExplainResponse.ProtoReflect.Descriptor instead.
 func (*ExplainResponse) Descriptor() ([]byte, []int) {
-	return file_leadpact_v1_lead_proto_rawDescGZIP(), []int{4}
+	return file_leadpact_v1_lead_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *ExplainResponse) GetTransitions() []*Transition {
@@ -393,17 +482,23 @@ type Transition struct {
 	Agreement string `protobuf:"bytes,6,opt,name=agreement,proto3" json:"agreement,omitempty"`
 	// The fact that caused it: an activity's id; for an outside event a hash of its source and its sender's id, which may hold an
 	// e-mail address.
-	Cause         string         `protobuf:"bytes,7,opt,name=cause,proto3" json:"cause,omitempty"`
-	Score         float64        `protobuf:"fixed64,8,opt,name=score,proto3" json:"score,omitempty"`
-	Grade         string         `protobuf:"bytes,9,opt,name=grade,proto3" json:"grade,omitempty"`
-	Reasons       []*ScoreReason `protobuf:"bytes,10,rep,name=reasons,proto3" json:"reasons,omitempty"`
+	Cause   string         `protobuf:"bytes,7,opt,name=cause,proto3" json:"cause,omitempty"`
+	Score   float64        `protobuf:"fixed64,8,opt,name=score,proto3" json:"score,omitempty"`
+	Grade   string         `protobuf:"bytes,9,opt,name=grade,proto3" json:"grade,omitempty"`
+	Reasons []*ScoreReason `protobuf:"bytes,10,rep,name=reasons,proto3" json:"reasons,omitempty"`
+	// The lead was handed off with it.
+	Handoff bool `protobuf:"varint,11,opt,name=handoff,proto3" json:"handoff,omitempty"`
+	// Why it was not, though it came to the handoff point, or why the handoff was withdrawn: do_not_contact, consent.
+	Withheld string `protobuf:"bytes,12,opt,name=withheld,proto3" json:"withheld,omitempty"`
+	// What was under way in the cycle was stopped with it, because the person withdrew his consent.
+	Withdrawn     bool `protobuf:"varint,13,opt,name=withdrawn,proto3" json:"withdrawn,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Transition) Reset() {
 	*x = Transition{}
-	mi := &file_leadpact_v1_lead_proto_msgTypes[5]
+	mi := &file_leadpact_v1_lead_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -415,7 +510,7 @@ func (x *Transition) String() string {
 func (*Transition) ProtoMessage() {}
 
 func (x *Transition) ProtoReflect() protoreflect.Message {
-	mi := &file_leadpact_v1_lead_proto_msgTypes[5]
+	mi := &file_leadpact_v1_lead_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -428,7 +523,7 @@ func (x *Transition) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Transition.ProtoReflect.Descriptor instead.
 func (*Transition) Descriptor() ([]byte, []int) {
-	return file_leadpact_v1_lead_proto_rawDescGZIP(), []int{5}
+	return file_leadpact_v1_lead_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *Transition) GetCycle() uint32 {
@@ -501,6 +596,27 @@ func (x *Transition) GetReasons() []*ScoreReason {
 	return nil
 }
 
+func (x *Transition) GetHandoff() bool {
+	if x != nil {
+		return x.Handoff
+	}
+	return false
+}
+
+func (x *Transition) GetWithheld() string {
+	if x != nil {
+		return x.Withheld
+	}
+	return ""
+}
+
+func (x *Transition) GetWithdrawn() bool {
+	if x != nil {
+		return x.Withdrawn
+	}
+	return false
+}
+
 type ScoreReason struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Rule          string                 `protobuf:"bytes,1,opt,name=rule,proto3" json:"rule,omitempty"`
@@ -511,7 +627,7 @@ type ScoreReason struct {
 
 func (x *ScoreReason) Reset() {
 	*x = ScoreReason{}
-	mi := &file_leadpact_v1_lead_proto_msgTypes[6]
+	mi := &file_leadpact_v1_lead_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -523,7 +639,7 @@ func (x *ScoreReason) String() string {
 func (*ScoreReason) ProtoMessage() {}
 
 func (x *ScoreReason) ProtoReflect() protoreflect.Message {
-	mi := &file_leadpact_v1_lead_proto_msgTypes[6]
+	mi := &file_leadpact_v1_lead_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -536,7 +652,7 @@ func (x *ScoreReason) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ScoreReason.ProtoReflect.Descriptor instead.
 func (*ScoreReason) Descriptor() ([]byte, []int) {
-	return file_leadpact_v1_lead_proto_rawDescGZIP(), []int{6}
+	return file_leadpact_v1_lead_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *ScoreReason) GetRule() string {
@@ -563,7 +679,7 @@ const file_leadpact_v1_lead_proto_rawDesc = "" +
 	"\x05email\x18\x02 \x01(\tH\x00R\x05emailB\x05\n" +
 	"\x03key\"8\n" +
 	"\x0fGetLeadResponse\x12%\n" +
-	"\x04lead\x18\x01 \x01(\v2\x11.leadpact.v1.LeadR\x04lead\"\xdd\x03\n" +
+	"\x04lead\x18\x01 \x01(\v2\x11.leadpact.v1.LeadR\x04lead\"\xab\x04\n" +
 	"\x04Lead\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x14\n" +
 	"\x05stage\x18\x02 \x01(\tR\x05stage\x12\x14\n" +
@@ -582,14 +698,21 @@ const file_leadpact_v1_lead_proto_rawDesc = "" +
 	"\n" +
 	"last_touch\x18\v \x01(\v2\x1a.google.protobuf.TimestampR\tlastTouch\x125\n" +
 	"\x06fields\x18\f \x03(\v2\x1d.leadpact.v1.Lead.FieldsEntryR\x06fields\x12\x14\n" +
-	"\x05facts\x18\r \x01(\x03R\x05facts\x1a9\n" +
+	"\x05facts\x18\r \x01(\x03R\x05facts\x120\n" +
+	"\bconsents\x18\x0e \x03(\v2\x14.leadpact.v1.ConsentR\bconsents\x12\x1a\n" +
+	"\bwithheld\x18\x0f \x01(\tR\bwithheld\x1a9\n" +
 	"\vFieldsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\" \n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\x81\x01\n" +
+	"\aConsent\x12\x18\n" +
+	"\apurpose\x18\x01 \x01(\tR\apurpose\x12\x18\n" +
+	"\agranted\x18\x02 \x01(\bR\agranted\x12*\n" +
+	"\x02at\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\x02at\x12\x16\n" +
+	"\x06source\x18\x04 \x01(\tR\x06source\" \n" +
 	"\x0eExplainRequest\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\"L\n" +
 	"\x0fExplainResponse\x129\n" +
-	"\vtransitions\x18\x01 \x03(\v2\x17.leadpact.v1.TransitionR\vtransitions\"\x94\x02\n" +
+	"\vtransitions\x18\x01 \x03(\v2\x17.leadpact.v1.TransitionR\vtransitions\"\xe8\x02\n" +
 	"\n" +
 	"Transition\x12\x14\n" +
 	"\x05cycle\x18\x01 \x01(\rR\x05cycle\x12\f\n" +
@@ -602,7 +725,10 @@ const file_leadpact_v1_lead_proto_rawDesc = "" +
 	"\x05score\x18\b \x01(\x01R\x05score\x12\x14\n" +
 	"\x05grade\x18\t \x01(\tR\x05grade\x122\n" +
 	"\areasons\x18\n" +
-	" \x03(\v2\x18.leadpact.v1.ScoreReasonR\areasons\"9\n" +
+	" \x03(\v2\x18.leadpact.v1.ScoreReasonR\areasons\x12\x18\n" +
+	"\ahandoff\x18\v \x01(\bR\ahandoff\x12\x1a\n" +
+	"\bwithheld\x18\f \x01(\tR\bwithheld\x12\x1c\n" +
+	"\twithdrawn\x18\r \x01(\bR\twithdrawn\"9\n" +
 	"\vScoreReason\x12\x12\n" +
 	"\x04rule\x18\x01 \x01(\tR\x04rule\x12\x16\n" +
 	"\x06points\x18\x02 \x01(\x01R\x06points2\x99\x01\n" +
@@ -622,35 +748,38 @@ func file_leadpact_v1_lead_proto_rawDescGZIP() []byte {
 	return file_leadpact_v1_lead_proto_rawDescData
 }
 
-var file_leadpact_v1_lead_proto_msgTypes = make([]protoimpl.MessageInfo, 8)
+var file_leadpact_v1_lead_proto_msgTypes = make([]protoimpl.MessageInfo, 9)
 var file_leadpact_v1_lead_proto_goTypes = []any{
 	(*GetLeadRequest)(nil),        // 0: leadpact.v1.GetLeadRequest
 	(*GetLeadResponse)(nil),       // 1: leadpact.v1.GetLeadResponse
 	(*Lead)(nil),                  // 2: leadpact.v1.Lead
-	(*ExplainRequest)(nil),        // 3: leadpact.v1.ExplainRequest
-	(*ExplainResponse)(nil),       // 4: leadpact.v1.ExplainResponse
-	(*Transition)(nil),            // 5: leadpact.v1.Transition
-	(*ScoreReason)(nil),           // 6: leadpact.v1.ScoreReason
-	nil,                           // 7: leadpact.v1.Lead.FieldsEntry
-	(*timestamppb.Timestamp)(nil), // 8: google.protobuf.Timestamp
+	(*Consent)(nil),               // 3: leadpact.v1.Consent
+	(*ExplainRequest)(nil),        // 4: leadpact.v1.ExplainRequest
+	(*ExplainResponse)(nil),       // 5: leadpact.v1.ExplainResponse
+	(*Transition)(nil),            // 6: leadpact.v1.Transition
+	(*ScoreReason)(nil),           // 7: leadpact.v1.ScoreReason
+	nil,                           // 8: leadpact.v1.Lead.FieldsEntry
+	(*timestamppb.Timestamp)(nil), // 9: google.protobuf.Timestamp
 }
 var file_leadpact_v1_lead_proto_depIdxs = []int32{
-	2, // 0: leadpact.v1.GetLeadResponse.lead:type_name -> leadpact.v1.Lead
-	8, // 1: leadpact.v1.Lead.first_touch:type_name -> google.protobuf.Timestamp
-	8, // 2: leadpact.v1.Lead.last_touch:type_name -> google.protobuf.Timestamp
-	7, // 3: leadpact.v1.Lead.fields:type_name -> leadpact.v1.Lead.FieldsEntry
-	5, // 4: leadpact.v1.ExplainResponse.transitions:type_name -> leadpact.v1.Transition
-	8, // 5: leadpact.v1.Transition.at:type_name -> google.protobuf.Timestamp
-	6, // 6: leadpact.v1.Transition.reasons:type_name -> leadpact.v1.ScoreReason
-	0, // 7: leadpact.v1.LeadService.GetLead:input_type -> leadpact.v1.GetLeadRequest
-	3, // 8: leadpact.v1.LeadService.Explain:input_type -> leadpact.v1.ExplainRequest
-	1, // 9: leadpact.v1.LeadService.GetLead:output_type -> leadpact.v1.GetLeadResponse
-	4, // 10: leadpact.v1.LeadService.Explain:output_type -> leadpact.v1.ExplainResponse
-	9, // [9:11] is the sub-list for method output_type
-	7, // [7:9] is the sub-list for method input_type
-	7, // [7:7] is the sub-list for extension type_name
-	7, // [7:7] is the sub-list for extension extendee
-	0, // [0:7] is the sub-list for field type_name
+	2,  // 0: leadpact.v1.GetLeadResponse.lead:type_name -> leadpact.v1.Lead
+	9,  // 1: leadpact.v1.Lead.first_touch:type_name -> google.protobuf.Timestamp
+	9,  // 2: leadpact.v1.Lead.last_touch:type_name -> google.protobuf.Timestamp
+	8,  // 3: leadpact.v1.Lead.fields:type_name -> leadpact.v1.Lead.FieldsEntry
+	3,  // 4: leadpact.v1.Lead.consents:type_name -> leadpact.v1.Consent
+	9,  // 5: leadpact.v1.Consent.at:type_name -> google.protobuf.Timestamp
+	6,  // 6: leadpact.v1.ExplainResponse.transitions:type_name -> leadpact.v1.Transition
+	9,  // 7: leadpact.v1.Transition.at:type_name -> google.protobuf.Timestamp
+	7,  // 8: leadpact.v1.Transition.reasons:type_name -> leadpact.v1.ScoreReason
+	0,  // 9: leadpact.v1.LeadService.GetLead:input_type -> leadpact.v1.GetLeadRequest
+	4,  // 10: leadpact.v1.LeadService.Explain:input_type -> leadpact.v1.ExplainRequest
+	1,  // 11: leadpact.v1.LeadService.GetLead:output_type -> leadpact.v1.GetLeadResponse
+	5,  // 12: leadpact.v1.LeadService.Explain:output_type -> leadpact.v1.ExplainResponse
+	11, // [11:13] is the sub-list for method output_type
+	9,  // [9:11] is the sub-list for method input_type
+	9,  // [9:9] is the sub-list for extension type_name
+	9,  // [9:9] is the sub-list for extension extendee
+	0,  // [0:9] is the sub-list for field type_name
 }
 
 func init() { file_leadpact_v1_lead_proto_init() }
@@ -668,7 +797,7 @@ func file_leadpact_v1_lead_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_leadpact_v1_lead_proto_rawDesc), len(file_leadpact_v1_lead_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   8,
+			NumMessages:   9,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

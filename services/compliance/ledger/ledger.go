@@ -85,6 +85,8 @@ func clockOf(e *eventv1.Event) *eventv1.Clock {
 		return b.ClockBreached.GetClock()
 	case *eventv1.Event_ClockCancelled:
 		return b.ClockCancelled.GetClock()
+	case *eventv1.Event_ClockCorrected:
+		return b.ClockCorrected.GetClock()
 	}
 	return nil
 }

@@ -27,7 +27,7 @@ import (
 )
 
 // Agreement hands each lead that raises its hand to one of two reps, who has a second to answer. Its sources are website, whose
-// proof is an HMAC, and crm, whose proof is a bearer token and which may send history.
+// proof is an HMAC, and crm, whose proof is a bearer token, which may send history and is a witness.
 //
 //go:embed agreement.yaml
 var Agreement []byte
