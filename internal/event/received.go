@@ -40,7 +40,7 @@ func Seal(e *eventv1.Event, received []byte) ([]byte, error) {
 
 // AppendReceived appends the wire form of a lead.received, as deterministic marshalling writes it.
 func AppendReceived(to []byte, r *eventv1.LeadReceived) []byte {
-	const kind, email, externalID, name, phone, channel, fields, outcome, contentHash = 1, 2, 3, 4, 5, 6, 7, 8, 9
+	const kind, email, externalID, name, phone, channel, fields, outcome, contentHash, fetch = 1, 2, 3, 4, 5, 6, 7, 8, 9, 12
 	to = appendText(to, kind, r.GetKind())
 	to = appendText(to, email, r.GetEmail())
 	to = appendText(to, externalID, r.GetExternalId())
@@ -61,7 +61,7 @@ func AppendReceived(to []byte, r *eventv1.LeadReceived) []byte {
 	if len(r.GetContentHash()) > 0 {
 		to = protowire.AppendBytes(protowire.AppendTag(to, contentHash, protowire.BytesType), r.GetContentHash())
 	}
-	return to
+	return appendText(to, fetch, r.GetFetch())
 }
 
 // appendField appends one entry of the map of fields, with its size.

@@ -131,7 +131,11 @@ func (s *Service) take(w http.ResponseWriter, r *http.Request) (source string, a
 func (s *Service) accept(ctx context.Context, source string, m hook.Read) (accepted, *Problem) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.cfg.Patience)
 	defer cancel()
-	if err := s.commit(ctx, m.Events); err != nil {
+	err := s.errands(ctx, m.Events)
+	if err == nil {
+		err = s.commit(ctx, m.Events)
+	}
+	if err != nil {
 		s.metrics.events.WithLabelValues(source, "unavailable").Add(float64(len(m.Events)))
 		s.cfg.Logger.Warn("events not accepted", "source", source, "events", len(m.Events), "error", err)
 		return accepted{}, unavailable("the event log did not acknowledge in time")

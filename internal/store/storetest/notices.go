@@ -51,7 +51,9 @@ func activitiesAreReadByHandoff(t *testing.T, o Opener) {
 		_, err := tx.InsertActivities(ctx, all)
 		return err
 	})
-	slices.SortFunc(want, func(a, b store.Activity) int { return cmp.Or(a.OccurredAt.Compare(b.OccurredAt), cmp.Compare(a.ID, b.ID)) })
+	slices.SortFunc(want, func(a, b store.Activity) int {
+		return cmp.Or(a.OccurredAt.Compare(b.OccurredAt), cmp.Compare(a.ID, b.ID))
+	})
 	hand(t, ctx, db, func(ctx context.Context, tx store.HandoffTx) error {
 		read, err := tx.Activities(ctx, wanted)
 		same(t, "read", read, want)

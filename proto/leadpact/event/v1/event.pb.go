@@ -676,7 +676,10 @@ type LeadReceived struct {
 	// Set when the source reports what sales did: a CRM's win, loss or logged attempt.
 	Outcome *Outcome `protobuf:"bytes,8,opt,name=outcome,proto3" json:"outcome,omitempty"`
 	// SHA-256 of the canonical content: the same id with other content is a conflict.
-	ContentHash   []byte `protobuf:"bytes,9,opt,name=content_hash,json=contentHash,proto3" json:"content_hash,omitempty"`
+	ContentHash []byte `protobuf:"bytes,9,opt,name=content_hash,json=contentHash,proto3" json:"content_hash,omitempty"`
+	// How the rest of it is had, when the sender told of no more than an id: external_id is what is fetched. What was fetched comes as
+	// another event of the source, whose id is "fetch:" and this one's.
+	Fetch         string `protobuf:"bytes,12,opt,name=fetch,proto3" json:"fetch,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -772,6 +775,13 @@ func (x *LeadReceived) GetContentHash() []byte {
 		return x.ContentHash
 	}
 	return nil
+}
+
+func (x *LeadReceived) GetFetch() string {
+	if x != nil {
+		return x.Fetch
+	}
+	return ""
 }
 
 // Outcome is what an outside system says that sales did.
@@ -2403,7 +2413,7 @@ const file_leadpact_event_v1_event_proto_rawDesc = "" +
 	"\x04text\x18\x01 \x01(\tH\x00R\x04text\x12\x18\n" +
 	"\x06number\x18\x02 \x01(\x01H\x00R\x06number\x12\x14\n" +
 	"\x04flag\x18\x03 \x01(\bH\x00R\x04flagB\x06\n" +
-	"\x04kind\"\x90\x03\n" +
+	"\x04kind\"\xa6\x03\n" +
 	"\fLeadReceived\x12\x12\n" +
 	"\x04kind\x18\x01 \x01(\tR\x04kind\x12\x14\n" +
 	"\x05email\x18\x02 \x01(\tR\x05email\x12\x1f\n" +
@@ -2414,7 +2424,8 @@ const file_leadpact_event_v1_event_proto_rawDesc = "" +
 	"\achannel\x18\x06 \x01(\tR\achannel\x12C\n" +
 	"\x06fields\x18\a \x03(\v2+.leadpact.event.v1.LeadReceived.FieldsEntryR\x06fields\x124\n" +
 	"\aoutcome\x18\b \x01(\v2\x1a.leadpact.event.v1.OutcomeR\aoutcome\x12!\n" +
-	"\fcontent_hash\x18\t \x01(\fR\vcontentHash\x1aS\n" +
+	"\fcontent_hash\x18\t \x01(\fR\vcontentHash\x12\x14\n" +
+	"\x05fetch\x18\f \x01(\tR\x05fetch\x1aS\n" +
 	"\vFieldsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12.\n" +
 	"\x05value\x18\x02 \x01(\v2\x18.leadpact.event.v1.ValueR\x05value:\x028\x01\"G\n" +
