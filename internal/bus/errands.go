@@ -10,16 +10,16 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-// Later says that an errand failed and is to be tried again after a pause.
-type Later struct {
+// LaterError says that an errand failed and is to be tried again after a pause.
+type LaterError struct {
 	After time.Duration
 	error
 }
 
 // TryLater wraps err.
-func TryLater(after time.Duration, err error) error { return Later{after, err} }
+func TryLater(after time.Duration, err error) error { return LaterError{after, err} }
 
-func (l Later) Unwrap() error { return l.error }
+func (l LaterError) Unwrap() error { return l.error }
 
 // PublishErrand returns nil after an errand is stored durably. Errors and repeats are as with Publish.
 func (b *Bus) PublishErrand(ctx context.Context, data []byte, id string) error {
@@ -29,7 +29,7 @@ func (b *Bus) PublishErrand(ctx context.Context, data []byte, id string) error {
 	return b.publishCut(ctx, errandStream, errandSubject, data, id)
 }
 
-// Errands hands each errand to run, many at a time and in no order, until ctx ends. It is done with when run returns nil; with Later it
+// Errands hands each errand to run, many at a time and in no order, until ctx ends. It is done with when run returns nil; with LaterError it
 // comes again after that pause, with any other error at once; while it waits, others go on. Of several replicas each is sent a part. tries
 // counts from 1 how often an errand was handed out, to anyone. After Close it returns ErrClosed; NATS away passes inside.
 func (b *Bus) Errands(ctx context.Context, run func(ctx context.Context, data []byte, tries int) error) error {
@@ -121,7 +121,7 @@ func (e *errands) one(ctx context.Context, msg jetstream.Msg) {
 	err := e.run(ctx, msg.Data(), tries)
 	close(over)
 	beating.Wait()
-	var later Later
+	var later LaterError
 	switch {
 	case err == nil:
 		_ = msg.Ack() // it comes again, and is made again: whoever is told takes a repeat

@@ -60,7 +60,7 @@ const (
 	// ErrandConsumer is the one consumer of errands, as Lag calls it.
 	ErrandConsumer = "errands"
 	// errandBytes bounds the stream: a sender that cannot be asked for long fills it, and is told to come again.
-	errandBytes = 128 << 20
+	errandBytes = 64 << 20
 
 	// partitionsKey is where a stream remembers for how many partitions it was made.
 	partitionsKey = "leadpact_partitions"

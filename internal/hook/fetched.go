@@ -65,7 +65,7 @@ func (s *Source) Fetched(thin *eventv1.Event, found []byte, now time.Time) (Even
 	whole := *s
 	whole.Map.Fetch = ""
 	whole.Map.Kind, whole.Map.ExternalID = said(FetchedKind), said(thin.GetLeadReceived().GetExternalId())
-	whole.Map.OccurredAt = append(changed, said(event.Time(thin.GetOccurredAt()).Format(time.RFC3339Nano))...)
+	whole.Map.OccurredAt = slices.Concat(changed, said(event.Time(thin.GetOccurredAt()).Format(time.RFC3339Nano)))
 	id := fetchedPrefix + thin.GetId()
 	if len(id) > maxID {
 		id = fetchedPrefix + event.DerivedID(thin.GetSource(), thin.GetId())

@@ -31,7 +31,7 @@ func newBudget(now time.Time) *budget {
 	return &budget{slots: make(chan struct{}, concurrent), left: burst, at: now}
 }
 
-// turn waits for the right to ask one question. A sender that wants to be left alone is not waited for: that is Later.
+// turn waits for the right to ask one question. A sender that wants to be left alone is not waited for: that is bus.LaterError.
 func (b *budget) turn(ctx context.Context, now func() time.Time) error {
 	for {
 		quiet, wait := b.take(now())

@@ -18,7 +18,7 @@ import (
 
 // Fetcher asks one kind of sender.
 type Fetcher interface {
-	// Fetch returns a thing as JSON. Errors: ErrGone, ErrRefused, Busy; any other passes too.
+	// Fetch returns a thing as JSON. Errors: ErrGone, ErrRefused, BusyError; any other passes too.
 	Fetch(ctx context.Context, w Wanted) ([]byte, error)
 }
 
@@ -39,7 +39,7 @@ var (
 	ErrRefused = errors.New("the sender refuses the token")
 )
 
-// Busy says that the sender wants to be left alone for a while.
-type Busy struct{ For time.Duration }
+// BusyError says that the sender wants to be left alone for a while.
+type BusyError struct{ For time.Duration }
 
-func (b Busy) Error() string { return "the sender asks for a pause of " + b.For.String() }
+func (b BusyError) Error() string { return "the sender asks for a pause of " + b.For.String() }

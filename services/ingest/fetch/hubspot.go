@@ -78,7 +78,7 @@ func (h *hubSpot) Fetch(ctx context.Context, w Wanted) ([]byte, error) {
 	case code == http.StatusUnauthorized || code == http.StatusForbidden:
 		return nil, ErrRefused
 	case code == http.StatusTooManyRequests, code == http.StatusServiceUnavailable:
-		return nil, Busy{h.wait(response.Header.Get("Retry-After"))}
+		return nil, BusyError{h.wait(response.Header.Get("Retry-After"))}
 	case code != http.StatusOK:
 		return nil, fmt.Errorf("HubSpot answered %d", code)
 	case err != nil:

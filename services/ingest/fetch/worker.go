@@ -115,7 +115,7 @@ func (w *Worker) errand(ctx context.Context, data []byte, tries int) error {
 		return nil
 	}
 	thin := w.thin(events)
-	found := make([]*hook.Event, len(thin))
+	found := make([][]hook.Event, len(thin))
 	errs := make([]error, len(thin))
 	var all errgroup.Group
 	all.SetLimit(concurrent)
@@ -155,8 +155,8 @@ func thing(e *eventv1.Event) string {
 
 func key(e *eventv1.Event) string { return e.GetSource() + "\n" + e.GetId() }
 
-// one has one thing and maps it; nil when there is nothing to tell.
-func (w *Worker) one(ctx context.Context, e *eventv1.Event, tries int) (out *hook.Event, err error) {
+// one has one thing and maps it; none when there is nothing to tell.
+func (w *Worker) one(ctx context.Context, e *eventv1.Event, tries int) (out []hook.Event, err error) {
 	defer func() {
 		if r := recover(); r != nil { // its words may quote what was fetched
 			w.cfg.Logger.Error("mapping what was fetched panicked, and is given up", "source", e.GetSource(), "stack", string(debug.Stack()))
@@ -191,7 +191,7 @@ func (w *Worker) one(ctx context.Context, e *eventv1.Event, tries int) (out *hoo
 		var whole hook.Event
 		if whole, err = source.Fetched(e, body, w.cfg.Now()); err == nil {
 			w.count(e, fetched)
-			return &whole, nil
+			return []hook.Event{whole}, nil
 		}
 		if w.strange(e) >= givesUp {
 			w.count(e, useless)
@@ -199,7 +199,7 @@ func (w *Worker) one(ctx context.Context, e *eventv1.Event, tries int) (out *hoo
 			return nil, nil
 		}
 	}
-	var later bus.Later
+	var later bus.LaterError
 	if ctx.Err() != nil || errors.As(err, &later) {
 		return nil, err
 	}
@@ -208,7 +208,7 @@ func (w *Worker) one(ctx context.Context, e *eventv1.Event, tries int) (out *hoo
 	return nil, bus.TryLater(backoff(tries), err)
 }
 
-// ask asks the sender for a thing. When it wants to be left alone, or does not take the token, it is not asked at all for a while: Later.
+// ask asks the sender for a thing. When it wants to be left alone, or does not take the token, it is not asked at all for a while: bus.LaterError.
 func (w *Worker) ask(ctx context.Context, b *budget, source *hook.Source, e *eventv1.Event) ([]byte, error) {
 	rest := func(result string, d time.Duration, err error) error {
 		w.count(e, result)
@@ -222,7 +222,7 @@ func (w *Worker) ask(ctx context.Context, b *budget, source *hook.Source, e *eve
 	}
 	thin := e.GetLeadReceived()
 	body, err := w.fetchers[thin.GetFetch()].Fetch(ctx, Wanted{ID: thin.GetExternalId(), Token: token, Properties: source.Asks()})
-	var pause Busy
+	var pause BusyError
 	switch {
 	case errors.Is(err, ErrRefused):
 		w.cfg.Logger.Error("a source refuses the token that things are fetched with: give it another under fetch", "source", source.Name)
@@ -238,10 +238,10 @@ func (w *Worker) count(e *eventv1.Event, result string) {
 }
 
 // publish makes what was fetched durable, and remembers it.
-func (w *Worker) publish(ctx context.Context, thin []*eventv1.Event, found []*hook.Event) error {
+func (w *Worker) publish(ctx context.Context, thin []*eventv1.Event, found [][]hook.Event) error {
 	parts := map[int][]int{}
-	for i, e := range found {
-		if e != nil {
+	for i, one := range found {
+		for _, e := range one {
 			p := event.Partition(e.Key, w.cfg.Bus.Partitions())
 			parts[p] = append(parts[p], i)
 		}
@@ -249,7 +249,7 @@ func (w *Worker) publish(ctx context.Context, thin []*eventv1.Event, found []*ho
 	for p, places := range parts {
 		data, id := event.AppendHead(nil), []string{"fetched"}
 		for _, i := range places {
-			data, id = event.AppendFrame(data, found[i].Wire), append(id, key(found[i].Event))
+			data, id = event.AppendFrame(data, found[i][0].Wire), append(id, key(found[i][0].Event))
 		}
 		if err := w.cfg.Bus.Publish(ctx, event.Ingest, event.Message{Partition: p, Data: data}, event.DerivedID(id...)); err != nil {
 			return err
@@ -295,7 +295,7 @@ func (w *Worker) budget(source string, now time.Time) *budget {
 func soonest(errs []error) error {
 	var out error
 	for _, err := range errs {
-		var a, b bus.Later
+		var a, b bus.LaterError
 		switch {
 		case err == nil:
 		case out == nil, errors.As(err, &a) && errors.As(out, &b) && a.After < b.After:
