@@ -5,7 +5,7 @@ import "slices"
 // Contact is the purpose that no agreement declares: who withdraws it is not contacted.
 const Contact = "contact"
 
-// Consent is what people are asked to allow. Of a lead that has said nothing nothing is granted.
+// Consent is what people are asked to allow. What was never said is not granted.
 type Consent struct {
 	Purposes []string
 	// Needed are those of them without which a lead is not handed off.

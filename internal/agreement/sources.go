@@ -182,6 +182,7 @@ func (b *builder) readVerify(n *node) Verify {
 		v.Secrets = b.secrets(value, kind)
 		return v
 	}
+	before := len(b.list)
 	b.fields(value, shape)
 	v.Secrets = b.secrets(b.need(value, "secret"), value)
 	if v.Kind == preset.Header {
@@ -191,6 +192,9 @@ func (b *builder) readVerify(n *node) Verify {
 		v.Path = b.place(b.need(value, "path"))
 	}
 	b.readSignature(value, &v.Proof)
+	if err := v.Check(); err != nil && len(b.list) == before {
+		b.at(value, err.Error(), "docs/webhooks.md says what each proof needs")
+	}
 	return v
 }
 

@@ -6,6 +6,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/leadpact/leadpact/internal/event"
 )
 
 func cloudEvent(body string, headers ...string) *Request {
@@ -173,4 +175,44 @@ func FuzzDecodeCloudEvents(f *testing.F) {
 			}
 		}
 	})
+}
+
+// A source of CloudEvents takes each mode; in a batch the bad events alone are refused.
+func TestCloudEventsSource(t *testing.T) {
+	t.Parallel()
+	a := parsed(t, strings.Replace(contract, "\ncalendars:", "\n  events: {preset: cloudevents, secret: env:EVENTS}\ncalendars:", 1))
+	source, ok := a.Source("events")
+	if !ok {
+		t.Fatal("no source")
+	}
+	s := New(a, source)
+	const attributes = `"id":"e-1","source":"/crm","specversion":"1.0","type":"lead.made"`
+	for name, r := range map[string]*Request{
+		"binary": cloudEvent(`{"email":"ada@example.com","company":"Engines"}`,
+			binaryHeaders("Content-Type", "application/json", "Ce-Time", "2026-03-04T11:00:00Z")...),
+		"structured": cloudEvent(`{`+attributes+`,"time":"2026-03-04T11:00:00Z","data":{"email":"ada@example.com","fields":{"company":"Engines"}}}`,
+			"Content-Type", "application/cloudevents+json; charset=UTF-8"),
+		"batch": cloudEvent(`[{`+attributes+`,"time":"2026-03-04T11:00:00Z","data":{"email":"ada@example.com","company":"Engines"}},{"id":"hunter2"},7]`,
+			"Content-Type", "application/cloudevents-batch+json"),
+	} {
+		got, err := s.Read(r, noon)
+		if err != nil || len(got.Events) != 1 {
+			t.Errorf("%s: %v, %+v", name, err, got)
+			continue
+		}
+		e := got.Events[0].Event
+		if lr := e.GetLeadReceived(); e.GetId() != "/crm:e-1" || lr.GetKind() != "lead.made" || lr.GetEmail() != "ada@example.com" ||
+			lr.GetFields()["company"].GetText() != "Engines" || e.GetOccurredAt() != event.Micros(noon)-3600e6 {
+			t.Errorf("%s: read as %v", name, e)
+		}
+		if name != "batch" {
+			continue
+		}
+		if len(got.Refused) != 2 || got.Refused[0].Index != 1 || !strings.Contains(got.Refused[0].Detail, "specversion") || strings.Contains(got.Refused[0].Detail, "hunter2") {
+			t.Errorf("refused %+v", got.Refused)
+		}
+	}
+	if _, err := s.Read(cloudEvent(`{"email":"ada@example.com"}`, "Content-Type", "application/json"), noon); err == nil || !strings.Contains(err.Error(), "lacks the attribute") {
+		t.Errorf("JSON that is no CloudEvent: %v", err)
+	}
 }

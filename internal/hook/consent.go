@@ -42,26 +42,57 @@ func purposesOf(a *agreement.Agreement, m preset.Mapping) []purpose {
 	return out
 }
 
+// objectionsOf are the flags by which a tool says that somebody does not want something.
+func objectionsOf(m preset.Mapping) []purpose {
+	var out []purpose
+	for _, name := range slices.Sorted(maps.Keys(m.Objections)) {
+		out = append(out, purpose{name, m.Objections[name]})
+	}
+	return out
+}
+
 // consents reads what the person allows and forbids: a flag for each purpose, or a kind of event that grants or withdraws one.
 func (s *Source) consents(r *reader, lr *eventv1.LeadReceived, sc scope) {
 	for _, p := range s.purposes {
-		n, ok := sc.value(p.place)
-		if !ok {
-			continue
+		if v := p.flag(r, sc); v != nil {
+			record(lr, p.name, v.GetFlag())
 		}
-		switch v, err := typed(agreement.Flag, n); {
-		case err != nil:
-			r.fail(fmt.Errorf("consent to %q: %w", p.name, err))
-		case v != nil:
-			lr.Consents = append(lr.Consents, &eventv1.Consent{Purpose: p.name, Granted: v.GetFlag()})
+	}
+	for _, p := range s.objections {
+		if p.flag(r, sc).GetFlag() {
+			record(lr, p.name, false)
 		}
 	}
 	if name, ok := s.Map.Grants[lr.GetKind()]; ok {
-		lr.Consents = append(lr.Consents, &eventv1.Consent{Purpose: name, Granted: true})
+		record(lr, name, true)
 	}
 	if name, ok := s.Map.Withdrawals[lr.GetKind()]; ok {
-		lr.Consents = append(lr.Consents, &eventv1.Consent{Purpose: name})
+		record(lr, name, false)
 	}
+}
+
+// flag is the answer that stands in an event; nil when there is none.
+func (p purpose) flag(r *reader, sc scope) *eventv1.Value {
+	n, ok := sc.value(p.place)
+	if !ok {
+		return nil
+	}
+	v, err := typed(agreement.Flag, n)
+	if err != nil {
+		r.fail(fmt.Errorf("consent to %q: %w", p.name, err))
+	}
+	return v
+}
+
+// record writes down the person's word on a purpose, which stands there once: of two that differ the one that forbids.
+func record(lr *eventv1.LeadReceived, purpose string, granted bool) {
+	for _, c := range lr.GetConsents() {
+		if c.GetPurpose() == purpose {
+			c.Granted = c.GetGranted() && granted
+			return
+		}
+	}
+	lr.Consents = append(lr.Consents, &eventv1.Consent{Purpose: purpose, Granted: granted})
 }
 
 // confidence is how sure the event is of what it says; 0 when it does not say.

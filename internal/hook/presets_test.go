@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -70,6 +71,7 @@ fields:
   timing: text
   eula: text
 channels: [web, organic, cpc, paid]
+consent: {purposes: [email, phone, sms]}
 sources:
 SOURCES
 calendars:
@@ -191,6 +193,9 @@ func TestTraps(t *testing.T) {
 		{"an address that is none, beside an id", "mautic", asJSON,
 			`{"mautic.form_on_submit":[{"submission":{"id":35,"lead":{"id":27},"results":{"email":"a@example.com."}}}]}`,
 			"mautic.form_on_submit:35 mautic.form_on_submit a@example.com. 27 web"},
+		{"an address that bounced", "mautic", asJSON,
+			`{"mautic.lead_channel_subscription_changed":[{"contact":{"id":5},"channel":"email","new_status":"bounced","timestamp":"2026-03-04T09:00:00+00:00"}]}`,
+			"mautic.lead_channel_subscription_changed:5:email:2026-03-04T09:00:00+00:00 mautic.lead_channel_subscription_changed email bounced 5 web at 09:00:00"},
 		{"a contact that is gone", "mautic", asJSON, `{"mautic.lead_post_delete":[{"id":7,"timestamp":"2026-03-04T09:00:00+01:00"}]}`, "skipped 1"},
 		{"a test lead", "google-ads", asJSON, `{"lead_id":"t","user_column_data":[{"column_id":"EMAIL","string_value":"a@example.com"}],"is_test":true}`, "skipped 1"},
 		{"no column_id, and a telephone number alone", "google-ads", asJSON,
@@ -202,6 +207,10 @@ func TestTraps(t *testing.T) {
 		{"a deal of HubSpot's", "hubspot-app", asJSON, `[{"eventId":1,"subscriptionId":1,"occurredAt":1,"subscriptionType":"deal.creation","objectId":5}]`, "skipped 1"},
 		{"another object under the newer name", "hubspot-app", asJSON,
 			`[{"eventId":1,"subscriptionId":1,"occurredAt":1,"subscriptionType":"object.creation","objectTypeId":"0-3","objectId":5}]`, "skipped 1"},
+		{"an opt-out", "hubspot-workflow", asJSON, fmt.Sprintf(person, `"hs_email_optout":{"value":"true"},`),
+			"7:1772614800000 hubspot_workflow a@example.com 7 web forbids email at 09:00:00"},
+		{"no opt-out is no consent", "hubspot-workflow", asJSON, fmt.Sprintf(person, `"hs_email_optout":{"value":"false"},`),
+			"7:1772614800000 hubspot_workflow a@example.com 7 web at 09:00:00"},
 		{"an empty company is no object", "hubspot-workflow", asJSON, fmt.Sprintf(person, ""), "7:1772614800000 hubspot_workflow a@example.com 7 web at 09:00:00"},
 		{"a lead status beside a stage that means nothing", "hubspot-workflow", asJSON,
 			fmt.Sprintf(person, `"lifecyclestage":{"value":"lead"},"hs_lead_status":{"value":"UNQUALIFIED"},`),
@@ -214,6 +223,7 @@ func TestTraps(t *testing.T) {
 			"sum contact_tag_added a@example.com 9 web tel +1 555 at 09:00:00 tags=[A] one, [B] two"},
 		{"a custom field by its name", "activecampaign", form, "contact%5Bid%5D=9&contact%5Bemail%5D=a%40example.com&contact%5Bfields%5D%5Beula%5D=%7C%7CYes%7C%7C",
 			"sum automation a@example.com 9 web eula=||Yes||"},
+		{"an unsubscription", "activecampaign", form, "type=unsubscribe&contact%5Bid%5D=9", "sum unsubscribe 9 web forbids email"},
 		{"a deal that was won", "activecampaign", form, "type=deal_update&deal%5Bid%5D=1&deal%5Bstatus%5D=1&deal%5Bcontactid%5D=9&deal%5Bcontact_email%5D=a%40example.com",
 			"sum deal_update a@example.com 9 web won"},
 		{"a deal's own number is nobody", "pipedrive", asJSON, fmt.Sprintf(deal, "812", `{"id":812,"person_id":null,"status":"won"}`), "skipped 1"},
@@ -248,6 +258,7 @@ func TestTraps(t *testing.T) {
 		{"a company that is an object", "segment", asJSON, `{"type":"identify","messageId":"m1","userId":"u1","traits":{"company":{"id":7}}}`, "m1 identify u1 web"},
 		{"what was sent", "customerio", asJSON, fmt.Sprintf(report, "email", "sent", "1772614800", "a@example.com"), "skipped 1"},
 		{"a message to colleagues", "customerio", asJSON, fmt.Sprintf(report, "slack", "clicked", "1772614800", "#leads"), "skipped 1"},
+		{"spam, says a reader", "customerio", asJSON, fmt.Sprintf(report, "email", "spammed", "1772614800", "a@example.com"), "e email spammed a@example.com 7 web forbids email at 09:00:00"},
 		{"a recipient that is a number", "customerio", asJSON, fmt.Sprintf(report, "sms", "clicked", `"1772614800"`, "+1 555"), "e sms clicked 7 web tel +1 555 at 09:00:00"},
 		{"no time", "customerio", asJSON, fmt.Sprintf(report, "email", "clicked", `"abc"`, "a@example.com"), "refused occurred_at"},
 		{"a foreign organization", "salesforce", soap, fmt.Sprintf(record, "00D000000000666EAA", "Lead", "<Id>1</Id><Email>a@example.com</Email>"), "account"},
@@ -257,11 +268,17 @@ func TestTraps(t *testing.T) {
 		{"a deal without anybody", "salesforce", soap, fmt.Sprintf(record, ours, "Opportunity", "<Id>1</Id><ContactId xsi:nil=\"true\"/><StageName>Closed Won</StageName>"), "skipped 1"},
 		{"a lead whose status is the house's own", "salesforce", soap, fmt.Sprintf(record, ours, "Lead", "<Id>1</Id><Email>a@example.com</Email><Status>Warm</Status>"), "n1 Lead a@example.com 1 web"},
 		{"a finished call of Salesforce's", "salesforce", soap, fmt.Sprintf(record, ours, "Task", "<Id>1</Id><WhoId>2</WhoId><TaskSubtype>Call</TaskSubtype><Status>Completed</Status>"), "n1 Task 2 web attempt"},
+		{"who wants no calls", "salesforce", soap, fmt.Sprintf(record, ours, "Lead", "<Id>1</Id><Email>a@example.com</Email><DoNotCall>true</DoNotCall><HasOptedOutOfEmail>false</HasOptedOutOfEmail>"),
+			"n1 Lead a@example.com 1 web forbids phone"},
 		{"an object of their own", "salesforce", soap, fmt.Sprintf(record, ours, "Ship__c", "<Id>1</Id><Email>a@example.com</Email>"), "skipped 1"},
 		{"a ping", "intercom", asJSON, `{"type":"notification_event","topic":"ping","id":null,"data":{"item":{"type":"ping"}}}`, "skipped 1"},
 		{"one who unsubscribed", "intercom", asJSON,
 			`{"topic":"contact.unsubscribed","id":"n","created_at":1772614800,"data":{"item":{"type":"contact_unsubscribe","contact":{"type":"contact","id":"6","email":"a@example.com"}}}}`,
-			"n contact.unsubscribed a@example.com 6 web at 09:00:00"},
+			"n contact.unsubscribed a@example.com 6 web forbids email at 09:00:00"},
+		{"one whom his own flag contradicts", "intercom", asJSON,
+			`{"topic":"contact.subscribed","id":"n","data":{"item":{"type":"contact","id":"6","unsubscribed_from_emails":true}}}`, "n contact.subscribed 6 web forbids email"},
+		{"one who came back", "intercom", asJSON,
+			`{"topic":"contact.subscribed","id":"n","data":{"item":{"type":"contact","id":"6","unsubscribed_from_emails":false}}}`, "n contact.subscribed 6 web allows email"},
 		{"a conversation's own number is nobody", "intercom", asJSON,
 			`{"topic":"conversation.user.created","id":"n","data":{"item":{"type":"conversation","id":"99","source":{"author":{"type":"admin","email":"us@example.com"}},
 			  "contacts":{"contacts":[{"id":"6"}]}}}}`, "n conversation.user.created 6 web"},
@@ -328,6 +345,9 @@ func words(e *eventv1.Event) string {
 			out += " " + part
 		}
 	}
+	for _, c := range lead.GetConsents() {
+		out += map[bool]string{true: " allows ", false: " forbids "}[c.GetGranted()] + c.GetPurpose()
+	}
 	if lead.GetPhone() != "" {
 		out += " tel " + lead.GetPhone()
 	}
@@ -341,4 +361,57 @@ func words(e *eventv1.Event) string {
 		}
 	}
 	return out
+}
+
+// Each preset's proof can be made and holds, for its sample; another secret, another byte and another hour do not pass.
+func TestProofs(t *testing.T) {
+	t.Parallel()
+	for _, name := range preset.Names() {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			p := presetOf(t, name)
+			secret, other := "a secret of ours", "a secret of others"
+			if p.Proof.Kind == preset.Basic {
+				secret, other = "user:"+secret, "user:"+other
+			}
+			if p.Proof.Kind == preset.StandardWebhook {
+				secret, other = "whsec_bm9ib2R5IGVsc2Uga25vd3MgdGhpcyAx", "whsec_c29tZWJvZHkgZWxzZSBrbm93cyB0aGlz"
+			}
+			body, contentType, err := preset.Sample(name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			r := &Request{
+				Method: http.MethodPost, URI: "https://in.example.com/v1/hooks/" + name, Query: url.Values{},
+				Header: http.Header{"Content-Type": {contentType}}, Body: body,
+			}
+			if err := Sign(p.Proof, secret, r, noon); err != nil {
+				t.Fatal(err)
+			}
+			ours, err := NewVerifier(p.Proof, secret)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := ours.Verify(r, noon); err != nil {
+				t.Error(err)
+			}
+			theirs, err := NewVerifier(p.Proof, other)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if theirs.Verify(r, noon) == nil {
+				t.Error("the proof of one secret passes for another")
+			}
+			timed := p.Proof.Time != nil || p.Proof.Kind == preset.StandardWebhook
+			if passes := ours.Verify(r, noon.Add(6*time.Minute)) == nil; passes == timed {
+				t.Errorf("six minutes later it passes: %v", passes)
+			}
+			signed := p.Proof.Kind == preset.HMAC || p.Proof.Kind == preset.Digest || p.Proof.Kind == preset.StandardWebhook
+			r.Body = bytes.Clone(r.Body)
+			r.Body[len(r.Body)/2] ^= 1
+			if passes := ours.Verify(r, noon) == nil; passes == signed && p.Proof.Kind != preset.Body {
+				t.Errorf("with another byte in the body it passes: %v", passes)
+			}
+		})
+	}
 }

@@ -40,6 +40,8 @@ type Source struct {
 	fields   []field
 	channels []string  // of the agreement
 	purposes []purpose // sorted
+	// objections are flags that are true where somebody does not want a thing.
+	objections []purpose
 }
 
 // field is a declared field with the places where it may stand.
@@ -78,7 +80,7 @@ type Refusal struct {
 
 // New makes a source of a ready.
 func New(a *agreement.Agreement, s agreement.Source) *Source {
-	out := &Source{Source: s, channels: a.Channels, purposes: purposesOf(a, s.Map)}
+	out := &Source{Source: s, channels: a.Channels, purposes: purposesOf(a, s.Map), objections: objectionsOf(s.Map)}
 	for _, f := range a.Fields {
 		place, own := s.Map.Fields[f.Name]
 		for _, pattern := range s.Map.Any {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path"
+	"slices"
 )
 
 //go:embed samples
@@ -15,25 +16,26 @@ var samples embed.FS
 // of the one it extends.
 func Sample(name string) (body []byte, contentType string, err error) {
 	for at := name; at != ""; {
-		found, err := fs.Glob(samples, "samples/"+at+".*")
-		if err != nil {
-			return nil, "", fmt.Errorf("there is no preset %q", name)
-		}
-		if len(found) > 0 {
-			body, err = samples.ReadFile(found[0])
-			return body, mediaType(found[0], body), err
-		}
 		p, err := ByName(at)
 		if err != nil {
 			return nil, "", err
+		}
+		found, err := fs.Glob(samples, "samples/"+at+".*")
+		if err != nil {
+			return nil, "", fmt.Errorf("the samples of %q: %w", name, err)
+		}
+		if len(found) > 0 {
+			body, err = samples.ReadFile(found[0])
+			return body, p.mediaType(found[0], body), err
 		}
 		at = p.Extends
 	}
 	return nil, "", fmt.Errorf("the preset %q has no sample", name)
 }
 
-func mediaType(name string, body []byte) string {
-	switch path.Ext(name) {
+// mediaType is that of a sample, by the ending of its file.
+func (p Preset) mediaType(file string, body []byte) string {
+	switch path.Ext(file) {
 	case ".xml":
 		return "text/xml; charset=utf-8"
 	case ".form":
@@ -42,6 +44,9 @@ func mediaType(name string, body []byte) string {
 			return "multipart/form-data; boundary=" + string(boundary)
 		}
 		return "application/x-www-form-urlencoded"
+	}
+	if slices.Contains(p.Formats, CloudEvents) {
+		return "application/cloudevents+json"
 	}
 	return "application/json"
 }

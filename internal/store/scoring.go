@@ -14,6 +14,8 @@ type Scoring interface {
 	FindLead(ctx context.Context, identifier string) (string, error)
 	// Lead returns one lead, or ErrNotFound.
 	Lead(ctx context.Context, id string) (Lead, error)
+	// LeadsAfter returns up to limit leads in order of id, those behind one id; "" is before all.
+	LeadsAfter(ctx context.Context, id string, limit int) ([]Lead, error)
 	// Transitions returns a lead's changes of stage, the oldest first.
 	Transitions(ctx context.Context, lead string) ([]Transition, error)
 	// EachLead calls f for every lead in order of id, with its facts in order of (source, id). It reads one snapshot.

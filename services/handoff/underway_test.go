@@ -385,7 +385,7 @@ func TestDueBeforeAnybodyLooked(t *testing.T) {
 	t.Parallel()
 	for name, changed := range map[string]bool{"the same hours": false, "other hours": true} {
 		t.Run(name, func(t *testing.T) {
-			engines(t, func(t *testing.T, w *world) {
+			engines(t, func(_ *testing.T, w *world) {
 				w.apply(w.staged("a", 10))
 				two := w.comes(version("2", "move", within("45m")...), 30*time.Minute)
 				w.pass(40 * time.Minute)

@@ -67,6 +67,13 @@ func (f *faulty) stored() []message {
 	return slices.Clone(f.got)
 }
 
+// forget drops what was stored, for tests that look at memory.
+func (f *faulty) forget() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.got = nil
+}
+
 // inBubble opens a door within synctest's time.
 func inBubble(t *testing.T, f *faulty) *world {
 	w := newWorld(t, f, nil)

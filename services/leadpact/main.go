@@ -44,6 +44,7 @@ type program struct {
 
 	Token   tokenCommand   `cmd:"" help:"Make a token for a person and add it to a token file."`
 	Replay  replayCommand  `cmd:"" help:"Send recorded leads and outcomes through the webhook door as history."`
+	Adopt   adoptCommand   `cmd:"" help:"Hand off leads of history: named ones, or those that a filter finds."`
 	Verify  verifyCommand  `cmd:"" help:"Check every promise that the stores can prove; a line each."`
 	Migrate migrateCommand `cmd:"" help:"Bring the database to this program's schema."`
 	Version versionCommand `cmd:"" help:"Print the version."`

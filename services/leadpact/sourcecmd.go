@@ -116,7 +116,7 @@ type sourceCurlCommand struct {
 
 // Run prints the command on standard output, and what is to be known of it on standard error.
 func (c *sourceCurlCommand) Run() error {
-	_, s, err := readSource(c.Agreement, c.Name)
+	a, s, err := readSource(c.Agreement, c.Name)
 	if err != nil {
 		return err
 	}
@@ -124,7 +124,7 @@ func (c *sourceCurlCommand) Run() error {
 	if c.Body != "" {
 		command.Body, err = os.ReadFile(c.Body)
 	} else {
-		command.Body, command.Media, err = preset.Sample(s.Preset)
+		command.Body, command.Media, err = rehearsal.Sample(a, s)
 	}
 	if err != nil {
 		return err

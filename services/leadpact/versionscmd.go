@@ -21,7 +21,7 @@ import (
 
 // caller is how a command asks a running process.
 type caller struct {
-	GRPC  string `name:"grpc" help:"Address of a process with the role that answers: compliance for versions, handoff for the roster, each for its quarantine." default:"127.0.0.1:9090" env:"LEADPACT_GRPC"`
+	GRPC  string `name:"grpc" help:"Address of a process with the role that answers: compliance for versions, handoff for the roster, scoring for leads, each for its quarantine." default:"127.0.0.1:9090" env:"LEADPACT_GRPC"`
 	Token string `help:"Reference (env:NAME, file:PATH) to your token." default:"env:LEADPACT_TOKEN"`
 }
 

@@ -248,13 +248,9 @@ func (b *batch) take(ctx context.Context, k *known, f lead.Fact) error {
 	k.row.Facts++
 	k.changed = true
 	for _, c := range changes {
-		staged := b.staged(k, c, f)
-		t, err := transition(staged, c)
-		if err != nil {
+		if err := b.change(k, c, f, ""); err != nil {
 			return err
 		}
-		b.transitions = append(b.transitions, t)
-		b.events = append(b.events, staged)
 	}
 	if before.Stage == "" && k.state.Stage != "" {
 		return b.release(ctx, k)
@@ -262,6 +258,19 @@ func (b *batch) take(ctx context.Context, k *known, f lead.Fact) error {
 	if f.Kind == lead.Outcome && before.Stage != "" {
 		b.events = append(b.events, b.outcome(k, before, f))
 	}
+	return nil
+}
+
+// change notes a change of stage that f led to; actor is who asked for it, "" for nobody.
+func (b *batch) change(k *known, c stage.Change, f lead.Fact, actor string) error {
+	staged := b.staged(k, c, f)
+	staged.GetLeadStaged().Actor = actor
+	t, err := transition(staged, c)
+	if err != nil {
+		return err
+	}
+	b.transitions = append(b.transitions, t)
+	b.events = append(b.events, staged)
 	return nil
 }
 

@@ -70,7 +70,7 @@ func (s *Service) Explain(ctx context.Context, r *leadpactv1.ExplainRequest) (*l
 		}
 		t := &leadpactv1.Transition{
 			Cycle: row.Cycle, N: row.N, From: row.From, To: row.To, At: timestamppb.New(row.At), Agreement: row.Agreement,
-			Cause: row.Cause, Score: e.GetLeadStaged().GetScore(), Grade: e.GetLeadStaged().GetGrade(),
+			Cause: row.Cause, Score: e.GetLeadStaged().GetScore(), Grade: e.GetLeadStaged().GetGrade(), Actor: e.GetLeadStaged().GetActor(),
 			Handoff: e.GetLeadStaged().GetHandoff(), Withheld: e.GetLeadStaged().GetWithheld(), Withdrawn: e.GetLeadStaged().GetWithdrawn(),
 		}
 		for _, reason := range e.GetLeadStaged().GetReasons() {

@@ -154,8 +154,8 @@ func checkBody(a *agreement.Agreement, name string, text []byte) (got want, said
 	for _, refusal := range read.Refused {
 		why = append(why, refusal.Detail)
 	}
-	if omitted, err := source.Omitted(r); err == nil {
-		for _, o := range omitted {
+	if seen, err := source.Inspect(r); err == nil {
+		for _, o := range seen.Omitted {
 			why = append(why, o.Why)
 		}
 	}

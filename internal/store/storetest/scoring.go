@@ -26,6 +26,7 @@ func exerciseScoring(t *testing.T, o Opener) {
 		"LeadsComeBackWhole":                   leadsComeBackWhole,
 		"LeadsUnderConcurrentWriters":          leadsUnderConcurrentWriters,
 		"LeadsLockInOneOrder":                  leadsLockInOneOrder,
+		"LeadsComeInPages":                     leadsComeInPages,
 		"TransitionsAreUnique":                 transitionsAreUnique,
 		"EachLeadIsOneSnapshotInOrder":         eachLeadIsOneSnapshotInOrder,
 		"EachLeadStopsAtAnError":               eachLeadStopsAtAnError,

@@ -97,14 +97,17 @@ func Ask(q Question) (Answer, error) {
 		out.Refused = err.Error()
 		return out, nil
 	}
-	filled := map[string]bool{}
-	for _, e := range read.Events {
-		out.Events = append(out.Events, q.facts(e.Event, filled))
+	seen, err := s.Inspect(r)
+	if err != nil {
+		return out, fmt.Errorf("what was read once cannot be read again: %w", err)
 	}
-	out.Bad = read.Refused
-	if out.Omitted, err = s.Omitted(r); err != nil {
-		out.Refused = err.Error()
-		return out, nil
+	out.Bad, out.Omitted = read.Refused, seen.Omitted
+	filled, next := map[string]bool{}, 0
+	for i, origins := range seen.Origins {
+		if out.took(i) {
+			out.Events = append(out.Events, q.facts(read.Events[next].Event, origins, filled))
+			next++
+		}
 	}
 	for _, f := range q.Agreement.Fields {
 		if !filled[f.Name] {
@@ -112,6 +115,12 @@ func Ask(q Question) (Answer, error) {
 		}
 	}
 	return out, nil
+}
+
+// took says that the event at a place of the body is neither refused nor left out.
+func (a Answer) took(i int) bool {
+	return !slices.ContainsFunc(a.Bad, func(r hook.Refusal) bool { return r.Index == i }) &&
+		!slices.ContainsFunc(a.Omitted, func(o hook.Omission) bool { return o.Index == i })
 }
 
 // prove holds the request to the source's secrets, when it brings a proof.
@@ -201,56 +210,60 @@ func Media(formats []preset.Format, body []byte) string {
 	return "application/x-www-form-urlencoded"
 }
 
-// facts are those of one event; the agreement's fields among them are marked as filled.
-func (q Question) facts(e *eventv1.Event, filled map[string]bool) Event {
-	lr, m := e.GetLeadReceived(), q.Source.Map
+// facts are those of one event, with their origins in the body; the agreement's fields among them are marked as filled.
+func (q Question) facts(e *eventv1.Event, origins map[string]string, filled map[string]bool) Event {
+	lr := e.GetLeadReceived()
 	out := Event{ID: e.GetId()}
-	add := func(name string, value any, from string) {
+	add := func(name string, value any, otherwise string) {
 		if value != "" {
-			out.Facts = append(out.Facts, Fact{name, value, from})
+			out.Facts = append(out.Facts, Fact{name, value, cmp.Or(origins[name], otherwise)})
 		}
 	}
-	add("id", e.GetId(), q.idFrom(e.GetId()))
-	add("kind", lr.GetKind(), m.Kind.String())
-	when := time.UnixMicro(e.GetOccurredAt()).UTC()
-	from := m.OccurredAt.String()
-	if e.GetOccurredAt() == e.GetRecordedAt() {
-		from = "now, as the body names no time"
+	if from := q.madeFrom(e.GetId()); from != "" {
+		delete(origins, "id")
+		add("id", e.GetId(), from)
+	} else {
+		add("id", e.GetId(), "")
 	}
-	add("occurred_at", when.Format(time.RFC3339Nano), from)
+	add("kind", lr.GetKind(), "")
+	add("occurred_at", time.UnixMicro(e.GetOccurredAt()).UTC().Format(time.RFC3339Nano), "now, as the body names no time")
 	if e.GetMode() == eventv1.Mode_MODE_HISTORY {
-		add("mode", "history", m.Mode.String())
+		add("mode", "history", "")
 	}
-	add("email", lr.GetEmail(), m.Email.String())
-	add("external_id", lr.GetExternalId(), m.ExternalID.String())
-	add("name", lr.GetName(), m.Name.String())
-	add("phone", lr.GetPhone(), m.Phone.String())
-	from = m.Channel.String()
+	add("email", lr.GetEmail(), "")
+	add("external_id", lr.GetExternalId(), "")
+	add("name", lr.GetName(), "")
+	add("phone", lr.GetPhone(), "")
 	if lr.GetChannel() == q.Source.Channel {
-		from = "the source's own"
+		delete(origins, "channel")
 	}
-	add("channel", lr.GetChannel(), from)
+	add("channel", lr.GetChannel(), "the source's own")
 	values := event.Values(lr.GetFields())
 	for _, f := range q.Agreement.Fields {
 		if v, ok := values[f.Name]; ok {
 			filled[f.Name] = true
-			add("fields."+f.Name, v, fieldFrom(m, f.Name))
+			add("fields."+f.Name, v, "")
 		}
 	}
+	for _, c := range lr.GetConsents() {
+		add("consent."+c.GetPurpose(), c.GetGranted(), "the kind, by grants and withdrawals")
+	}
+	if sure := lr.GetConfidence(); sure > 0 {
+		add("confidence", sure, "")
+	}
 	if o := lr.GetOutcome(); o != nil {
-		from = m.Outcome.String()
-		if _, named := m.Outcomes[lr.GetKind()]; named {
-			from = "outcomes: " + lr.GetKind()
+		if _, named := q.Source.Map.Outcomes[lr.GetKind()]; named {
+			origins["outcome"] = "the kind, by outcomes"
 		}
-		add("outcome", o.GetKind(), from)
-		add("rep", o.GetRep(), m.Rep.String())
-		add("reason", o.GetReason(), m.Reason.String())
+		add("outcome", o.GetKind(), "")
+		add("rep", o.GetRep(), origins["outcome"])
+		add("reason", o.GetReason(), origins["outcome"])
 	}
 	return out
 }
 
-// idFrom says where an event's id comes from.
-func (q Question) idFrom(id string) string {
+// madeFrom says where an event's id comes from when it is not the event's own.
+func (q Question) madeFrom(id string) string {
 	sum := sha256.Sum256(append([]byte(q.Source.Name+"\n"), q.Request.Body...))
 	switch {
 	case strings.HasPrefix(id, hex.EncodeToString(sum[:])):
@@ -258,14 +271,7 @@ func (q Question) idFrom(id string) string {
 	case q.Source.IDHeader != "" && id == q.Request.Header.Get(q.Source.IDHeader):
 		return "the header " + q.Source.IDHeader
 	}
-	return q.Source.Map.ID.String()
-}
-
-func fieldFrom(m preset.Mapping, name string) string {
-	if place, ok := m.Fields[name]; ok {
-		return place.String()
-	}
-	return strings.ReplaceAll(strings.Join(m.Any, ", else "), "{name}", name)
+	return ""
 }
 
 // Address is that of a source's hook at an origin such as https://leads.example.com.

@@ -2,6 +2,8 @@ package replay
 
 import (
 	"cmp"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"maps"
@@ -26,6 +28,7 @@ type Mapping struct {
 	Event Event `yaml:"event"`
 
 	location *time.Location
+	hash     string // of the text
 }
 
 // Sign holds one of the three proofs.
@@ -71,6 +74,8 @@ func ParseMapping(text []byte) (*Mapping, error) {
 	if err := yaml.UnmarshalWithOptions(text, &m, yaml.Strict()); err != nil {
 		return nil, fmt.Errorf("the mapping cannot be read: %w", err)
 	}
+	sum := sha256.Sum256(text)
+	m.hash = hex.EncodeToString(sum[:])
 	var err error
 	if m.location, err = zone(m.Zone); err != nil {
 		return nil, err

@@ -148,8 +148,8 @@ type Event struct {
 	Mode       Mode  `protobuf:"varint,6,opt,name=mode,proto3,enum=leadpact.event.v1.Mode" json:"mode,omitempty"`
 	// Hash of the agreement under which it was decided; empty on lead.received.
 	Agreement string `protobuf:"bytes,7,opt,name=agreement,proto3" json:"agreement,omitempty"`
-	// What led to this one: the id of one of our own events, or a digest of source and id for an outside one, whose id may name a
-	// person; empty when nothing did.
+	// What led to this one: the id of one of our own events or of a person's request, or a digest of source and id for an outside one,
+	// whose id may name a person; empty when nothing did.
 	Cause string `protobuf:"bytes,8,opt,name=cause,proto3" json:"cause,omitempty"`
 	// Types that are valid to be assigned to Body:
 	//
@@ -1146,7 +1146,8 @@ type LeadStaged struct {
 	FirstSource string `protobuf:"bytes,11,opt,name=first_source,json=firstSource,proto3" json:"first_source,omitempty"`
 	// When the lead's first touch happened, microseconds: what speed to lead is measured from.
 	FirstTouchAt int64 `protobuf:"varint,12,opt,name=first_touch_at,json=firstTouchAt,proto3" json:"first_touch_at,omitempty"`
-	// True when this stage is the agreement's handoff point and the event may wake someone. Never with withheld.
+	// True when this stage is the agreement's handoff point, or one beyond it at which a person had a lead of history handed off, and
+	// the event may wake someone. Never with withheld.
 	Handoff bool `protobuf:"varint,13,opt,name=handoff,proto3" json:"handoff,omitempty"`
 	// Only when handoff is true.
 	Contact *Contact `protobuf:"bytes,14,opt,name=contact,proto3" json:"contact,omitempty"`
@@ -1158,7 +1159,9 @@ type LeadStaged struct {
 	// is not granted.
 	Withheld string `protobuf:"bytes,17,opt,name=withheld,proto3" json:"withheld,omitempty"`
 	// True when a withdrawal takes the cycle's handoff back: what is under way stops, and the lead stays at its stage. withheld says why.
-	Withdrawn     bool `protobuf:"varint,18,opt,name=withdrawn,proto3" json:"withdrawn,omitempty"`
+	Withdrawn bool `protobuf:"varint,18,opt,name=withdrawn,proto3" json:"withdrawn,omitempty"`
+	// Who asked for the handoff of a lead of history: a person's id.
+	Actor         string `protobuf:"bytes,19,opt,name=actor,proto3" json:"actor,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1317,6 +1320,13 @@ func (x *LeadStaged) GetWithdrawn() bool {
 		return x.Withdrawn
 	}
 	return false
+}
+
+func (x *LeadStaged) GetActor() string {
+	if x != nil {
+		return x.Actor
+	}
+	return ""
 }
 
 // LeadOutcome passes an outside outcome on to handoff, under the lead's id.
@@ -2694,7 +2704,7 @@ const file_leadpact_event_v1_event_proto_rawDesc = "" +
 	"\x06fields\x18\x04 \x03(\v2&.leadpact.event.v1.Contact.FieldsEntryR\x06fields\x1aS\n" +
 	"\vFieldsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12.\n" +
-	"\x05value\x18\x02 \x01(\v2\x18.leadpact.event.v1.ValueR\x05value:\x028\x01\"\x85\x04\n" +
+	"\x05value\x18\x02 \x01(\v2\x18.leadpact.event.v1.ValueR\x05value:\x028\x01\"\x9b\x04\n" +
 	"\n" +
 	"LeadStaged\x12\x14\n" +
 	"\x05cycle\x18\x01 \x01(\rR\x05cycle\x12\f\n" +
@@ -2718,7 +2728,8 @@ const file_leadpact_event_v1_event_proto_rawDesc = "" +
 	"\n" +
 	"decided_at\x18\x10 \x01(\x03R\tdecidedAt\x12\x1a\n" +
 	"\bwithheld\x18\x11 \x01(\tR\bwithheld\x12\x1c\n" +
-	"\twithdrawn\x18\x12 \x01(\bR\twithdrawn\"\x8b\x01\n" +
+	"\twithdrawn\x18\x12 \x01(\bR\twithdrawn\x12\x14\n" +
+	"\x05actor\x18\x13 \x01(\tR\x05actor\"\x8b\x01\n" +
 	"\vLeadOutcome\x124\n" +
 	"\aoutcome\x18\x01 \x01(\v2\x1a.leadpact.event.v1.OutcomeR\aoutcome\x12\x14\n" +
 	"\x05cycle\x18\x02 \x01(\rR\x05cycle\x12\x18\n" +
