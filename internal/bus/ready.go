@@ -118,5 +118,13 @@ func (b *Bus) Lag(ctx context.Context) (map[string]uint64, error) {
 			return nil, errors.New("bus: lag of " + streamName(producer) + " is unknown: " + strconv.Itoa(want-seen) + " consumers are missing")
 		}
 	}
+	ask, cancel := context.WithTimeout(ctx, askWithin)
+	defer cancel()
+	c, err := b.js.Consumer(ask, errandStream, ErrandConsumer)
+	if err != nil {
+		return nil, fmt.Errorf("%w: look at consumer %s: %w", ErrUnavailable, ErrandConsumer, err)
+	}
+	info := c.CachedInfo()
+	out[ErrandConsumer] = info.NumPending + uint64(info.NumAckPending)
 	return out, nil
 }
