@@ -165,7 +165,10 @@ func (s *Service) accept(ctx context.Context, d *door, events []hook.Event) *Pro
 	source := d.source.Name
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.cfg.Patience)
 	defer cancel()
-	err := s.commit(ctx, d.share, events)
+	err := s.errands(ctx, events)
+	if err == nil {
+		err = s.commit(ctx, d.share, events)
+	}
 	switch {
 	case err == nil:
 		s.metrics.accept(source, len(events))

@@ -92,10 +92,10 @@ func Ask(q Question) (Answer, error) {
 		return Answer{}, err
 	}
 	s := hook.New(q.Agreement, q.Source)
-	read, err := s.Read(r, q.At)
-	if err != nil {
-		out.Refused = err.Error()
-		return out, nil
+	read, refused := s.Read(r, q.At)
+	if refused != nil {
+		out.Refused = refused.Error()
+		return out, nil //nolint:nilerr // the refusal is the answer
 	}
 	seen, err := s.Inspect(r)
 	if err != nil {
@@ -146,12 +146,10 @@ func (q Question) prove() (Proof, error) {
 		}
 		all = append(all, v)
 	}
-	out.Checked = true
-	if err := all.Verify(q.Request, q.At); err != nil {
-		out.Why = err.Error()
-		return out, nil
+	out.Checked, out.Holds = true, true
+	if refused := all.Verify(q.Request, q.At); refused != nil {
+		out.Holds, out.Why = false, refused.Error()
 	}
-	out.Holds = true
 	return out, nil
 }
 

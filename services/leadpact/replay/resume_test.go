@@ -109,11 +109,12 @@ func mixed(name string, n int) string {
 		if i%53 == 1 {
 			page = "bad"
 		}
-		if i%100 == 0 {
+		switch {
+		case i%100 == 0:
 			_, _ = fmt.Fprintf(&b, "%d,2018\n", i) // where lots begin
-		} else if strings.HasSuffix(name, ".csv") {
+		case strings.HasSuffix(name, ".csv"):
 			_, _ = fmt.Fprintf(&b, "%d,%s,lead%d@example.com,\"a, \"\"b\"\"\nc\",%s\r\n", i, at, i, page)
-		} else {
+		default:
 			_, _ = fmt.Fprintf(&b, "{\"id\":%d,\"at\":%q,\"mail\":\"lead%d@example.com\",\"page\":%q}\n\n", i, at, i, page)
 		}
 	}
