@@ -125,6 +125,8 @@ type Source struct {
 	History bool
 	// Witness says that its word on sales' work counts although it comes late.
 	Witness bool
+	// Fetch is the reference to the token with which what the source leaves out is fetched; "" fetches nothing.
+	Fetch string
 
 	own preset.Mapping
 }

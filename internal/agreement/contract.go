@@ -115,6 +115,7 @@ func (a *Agreement) saySources() Section {
 			{"may post", source.Limit.words()},
 			{"channel", source.Channel},
 			{"may send history", yes(source.History)},
+			{"completed with", source.Fetch},
 			{"is a witness", yes(source.Witness)},
 			{"map", mappingWords(source.own)},
 		}})

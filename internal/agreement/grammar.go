@@ -208,8 +208,10 @@ var (
 		may("channel", aName, "Of leads whose body names none."),
 		may("history", aFlag, "May send events in mode history."),
 		may("witness", aFlag, "What it reports of sales' work counts, although it comes late."),
+		may("fetch", one(&fetchShape), "How what its bodies leave out is had, where they tell of no more than an id."),
 		may("map", one(&mapShape), "Where things stand in the body."),
 	}}
+	fetchShape = shape{what: "fetch", keys: []member{must("token", aSecret, "env:NAME or file:PATH: what the tool's door is opened with.")}}
 	limitShape = shape{what: "limit", keys: []member{
 		must("per_second", anAmount, "Requests a second, over time."),
 		may("burst", aCount, "How many may come at once; a second's worth unless given."),

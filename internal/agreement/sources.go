@@ -105,6 +105,16 @@ func (b *builder) readSource(name, v *node) Source {
 			s.Limit.Burst = b.count(burst, 1_000_000)
 		}
 	}
+	if n := b.fields(v.get("fetch"), &fetchShape); n != nil {
+		b.hushed(func() {
+			if token := b.need(n, "token"); token != nil {
+				s.Fetch = b.secret(token)
+			}
+		})
+		if from.Name != "" && from.Map.Fetch == "" {
+			b.at(v.get("fetch"), "bodies of "+quote(from.Name)+" are whole: nothing is fetched", "leave fetch out")
+		}
+	}
 	if s.History && s.IDHeader != "" {
 		b.at(v.get("history"), "history comes in batches, and Standard Webhooks has none", "let a source with format json bring it")
 	}
@@ -182,6 +192,7 @@ func (b *builder) readVerify(n *node) Verify {
 		v.Secrets = b.secrets(value, kind)
 		return v
 	}
+	before := len(b.list)
 	b.fields(value, shape)
 	v.Secrets = b.secrets(b.need(value, "secret"), value)
 	if v.Kind == preset.Header {
@@ -191,6 +202,9 @@ func (b *builder) readVerify(n *node) Verify {
 		v.Path = b.place(b.need(value, "path"))
 	}
 	b.readSignature(value, &v.Proof)
+	if err := v.Check(); err != nil && len(b.list) == before {
+		b.at(value, err.Error(), "docs/webhooks.md says what each proof needs")
+	}
 	return v
 }
 

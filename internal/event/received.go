@@ -40,7 +40,7 @@ func Seal(e *eventv1.Event, received []byte) ([]byte, error) {
 
 // AppendReceived appends the wire form of a lead.received, as deterministic marshalling writes it.
 func AppendReceived(to []byte, r *eventv1.LeadReceived) []byte {
-	const kind, email, externalID, name, phone, channel, fields, outcome, contentHash, confidence, consents = 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11
+	const kind, email, externalID, name, phone, channel, fields, outcome, contentHash, confidence, consents, fetch = 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12
 	to = appendText(to, kind, r.GetKind())
 	to = appendText(to, email, r.GetEmail())
 	to = appendText(to, externalID, r.GetExternalId())
@@ -67,7 +67,7 @@ func AppendReceived(to []byte, r *eventv1.LeadReceived) []byte {
 	for _, c := range r.GetConsents() {
 		to = appendConsent(protowire.AppendTag(to, consents, protowire.BytesType), c)
 	}
-	return to
+	return appendText(to, fetch, r.GetFetch())
 }
 
 // appendConsent appends one consent, with its size.

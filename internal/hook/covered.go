@@ -9,59 +9,33 @@ import (
 	"strings"
 
 	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/leadpact/leadpact/internal/preset"
 )
 
-// piece is a part of what a signature covers.
+// piece is a part of what a signature covers; the secret is a literal already.
 type piece struct {
-	thing   string // "" for a literal
+	thing   preset.Thing
 	literal []byte
 }
 
-// The things that a signature may cover, as its template calls them.
-const (
-	theBody   = "body"
-	theFirst  = "first"
-	theMethod = "method"
-	theURI    = "uri"
-	theTime   = "time"
-	theSecret = "secret"
-)
-
-// pieces reads a template such as "{method}{uri}{body}{time}"; "" is the body alone. The secret becomes a literal.
-func pieces(template, secret string) ([]piece, error) {
-	if template == "" {
-		return []piece{{thing: theBody}}, nil
+// pieces are what a proof's signature covers.
+func pieces(p preset.Proof, secret string) ([]piece, error) {
+	all, err := p.Covers()
+	if err != nil {
+		return nil, err
 	}
 	var out []piece
-	for rest := template; rest != ""; {
-		before, after, found := strings.Cut(rest, "{")
-		if before != "" {
-			out = append(out, piece{literal: []byte(before)})
+	for _, one := range all {
+		if one.Thing == preset.TheSecret {
+			one = preset.Piece{Text: secret}
 		}
-		if !found {
-			break
-		}
-		thing, behind, closed := strings.Cut(after, "}")
-		if !closed {
-			return nil, fmt.Errorf("what is signed, %q, has a { without }", template)
-		}
-		rest = behind
-		switch thing {
-		case theBody, theFirst, theMethod, theURI, theTime:
-			out = append(out, piece{thing: thing})
-		case theSecret:
-			out = append(out, piece{literal: []byte(secret)})
-		default:
-			return nil, fmt.Errorf("what is signed, %q, names {%s}: choose of {body}, {first}, {method}, {uri}, {time}, {secret}", template, thing)
-		}
-	}
-	if !covers(out, theBody) && !covers(out, theFirst) {
-		return nil, fmt.Errorf("what is signed, %q, leaves out the body", template)
+		out = append(out, piece{one.Thing, []byte(one.Text)})
 	}
 	return out, nil
 }
 
-func covers(all []piece, thing string) bool {
+func covers(all []piece, thing preset.Thing) bool {
 	return slices.ContainsFunc(all, func(p piece) bool { return p.thing == thing })
 }
 
@@ -70,20 +44,21 @@ func cover(w io.Writer, all []piece, r *Request, uri, when string) error {
 	for _, p := range all {
 		part := p.literal
 		switch p.thing {
-		case theBody:
+		case preset.TheBody:
 			part = r.Body
-		case theFirst:
+		case preset.TheFirst:
 			first, err := firstOf(r.Body)
 			if err != nil {
 				return err
 			}
 			part = first
-		case theMethod:
+		case preset.TheMethod:
 			part = []byte(r.Method)
-		case theURI:
+		case preset.TheURI:
 			part = []byte(uri)
-		case theTime:
+		case preset.TheTime:
 			part = []byte(when)
+		case preset.Literal, preset.TheSecret:
 		}
 		if _, err := w.Write(part); err != nil {
 			return err

@@ -9,7 +9,7 @@ type Inspection struct {
 	// Omitted are the events that the preset leaves out: those that Read counts as skipped.
 	Omitted []Omission
 	// Origins say of each event of the body, whatever becomes of it, which alternative of a place filled a thing: by its name in the map,
-	// "fields.NAME" for a field.
+	// "fields.NAME" for a field, "consent.PURPOSE" for a consent.
 	Origins []map[string]string
 }
 
@@ -70,8 +70,13 @@ func (s *Source) origins(sc scope) map[string]string {
 		}
 	}
 	for _, f := range s.fields {
-		if from := sc.filled(f.place, false); from != "" {
+		if from := sc.answered(f.place); from != "" {
 			out["fields."+f.Name] = from
+		}
+	}
+	for _, p := range s.purposes {
+		if from := sc.answered(p.place); from != "" {
+			out["consent."+p.name] = from
 		}
 	}
 	return out
@@ -88,6 +93,18 @@ func (sc scope) filled(place preset.Place, whole bool) string {
 		}
 		if found == len(paths) || (found > 0 && !whole) {
 			return preset.Place{paths}.String()
+		}
+	}
+	return ""
+}
+
+// answered is the alternative that gives a field its value: an object holds none.
+func (sc scope) answered(place preset.Place) string {
+	for i := range place {
+		if n, ok := sc.value(place[i : i+1]); ok {
+			if _, isObject := n.(object); !isObject {
+				return place[i : i+1].String()
+			}
 		}
 	}
 	return ""

@@ -69,15 +69,7 @@ func (c credentials) Verify(r *Request, _ time.Time) error {
 // inHeader is a secret in a header of the sender's choice.
 type inHeader struct {
 	header header
-	prefix string
-	secret hidden
-}
-
-func newInHeader(p preset.Proof, secret string) (Verifier, error) {
-	if p.Header == "" {
-		return nil, errors.New("the proof names no header for the secret")
-	}
-	return inHeader{headerOf(p.Header), p.Prefix, hide(p.Prefix + secret)}, nil
+	secret hidden // with the prefix before it
 }
 
 // Verify compares what the header holds.
@@ -123,13 +115,6 @@ func (q inQuery) Verify(r *Request, _ time.Time) error {
 type inBody struct {
 	path   preset.Place
 	secret hidden
-}
-
-func newInBody(p preset.Proof, secret string) (Verifier, error) {
-	if len(p.Path) == 0 {
-		return nil, errors.New("the proof names no place in the body for the secret")
-	}
-	return inBody{p.Path, hide(secret)}, nil
 }
 
 // Verify reads the body as far as it must to compare what it holds.

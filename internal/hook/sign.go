@@ -20,7 +20,10 @@ import (
 // secret in the query and URI or in a body of JSON or an urlencoded form. The error says nothing of the secret.
 func Sign(p preset.Proof, secret string, r *Request, now time.Time) error {
 	if secret == "" {
-		return errors.New("the secret is empty")
+		return errEmpty
+	}
+	if err := p.Check(); err != nil {
+		return err
 	}
 	if r.Header == nil {
 		r.Header = http.Header{}
@@ -40,9 +43,6 @@ func Sign(p preset.Proof, secret string, r *Request, now time.Time) error {
 		set(r.Header, authorization, scheme+" "+text)
 		return nil
 	case preset.Header:
-		if p.Header == "" {
-			return errors.New("the proof names no header for the secret")
-		}
 		set(r.Header, headerOf(p.Header), p.Prefix+secret)
 		return nil
 	case preset.Query:
@@ -56,7 +56,7 @@ func Sign(p preset.Proof, secret string, r *Request, now time.Time) error {
 		}
 		return s.sign(r, now)
 	}
-	return fmt.Errorf("no proof is called %q", p.Kind)
+	return fmt.Errorf("no proof is called %q", p.Kind) // Check has said so
 }
 
 func setQuery(r *Request, name, value string) error {
@@ -103,7 +103,7 @@ func setBody(r *Request, place preset.Place, value string) error {
 
 // memberNames are the names on the way to a place. Only a plain one can be written to.
 func memberNames(place preset.Place) ([]string, error) {
-	if len(place) == 0 || len(place[0]) != 1 || len(place[0][0].Steps) == 0 {
+	if len(place[0]) != 1 || len(place[0][0].Steps) == 0 {
 		return nil, errors.New("the proof names no one place in the body for the secret")
 	}
 	var out []string

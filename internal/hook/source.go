@@ -200,6 +200,9 @@ func (s *Source) event(sc scope, id string, now time.Time, fallback func() strin
 		Kind: kind, Email: r.text(sc, where.Email, 320, joinWords), ExternalId: r.text(sc, where.ExternalID, maxID, joinID),
 		Name: r.text(sc, where.Name, maxText, joinWords), Phone: r.text(sc, where.Phone, 64, joinWords), Channel: r.text(sc, where.Channel, maxID, joinWords),
 	}
+	if s.Fetch != "" {
+		lr.Fetch = where.Fetch
+	}
 	if s.Channel != "" && !slices.Contains(s.channels, lr.GetChannel()) {
 		lr.Channel = s.Channel
 	}

@@ -44,7 +44,7 @@ func newStandard(secret string) (*standard, error) {
 		return &standard{public: key}, nil
 	case kind == "whsk" && len(key) == ed25519.PrivateKeySize:
 		private := ed25519.NewKeyFromSeed(key[:ed25519.SeedSize])                             // the rest of it is the public key, to be believed by nobody
-		return &standard{private: private, public: private.Public().(ed25519.PublicKey)}, nil //nolint:forcetypeassert // documented
+		return &standard{private: private, public: private.Public().(ed25519.PublicKey)}, nil //nolint:errcheck,forcetypeassert // documented
 	}
 	return nil, errors.New("the secret is none of Standard Webhooks: whsec_ and base64, or whpk_ and the base64 of an Ed25519 key")
 }
@@ -129,7 +129,7 @@ func (s *standard) sign(r *Request, now time.Time) error {
 		id = "msg_" + hex.EncodeToString(sum[:16])
 	}
 	when := written(now, false)
-	signature := ""
+	var signature string
 	if s.sums != nil {
 		signature = "v1," + string(s.mac(id, when, r.Body))
 	} else {

@@ -24,7 +24,10 @@ type Verifier interface {
 // NewVerifier builds the verifier of one resolved secret. The error says nothing of the secret.
 func NewVerifier(p preset.Proof, secret string) (Verifier, error) {
 	if secret == "" {
-		return nil, errors.New("the secret is empty")
+		return nil, errEmpty
+	}
+	if err := p.Check(); err != nil {
+		return nil, err
 	}
 	switch p.Kind {
 	case preset.HMAC, preset.Digest:
@@ -32,16 +35,18 @@ func NewVerifier(p preset.Proof, secret string) (Verifier, error) {
 	case preset.Bearer, preset.Basic:
 		return newCredentials(p.Kind, secret)
 	case preset.Header:
-		return newInHeader(p, secret)
+		return inHeader{headerOf(p.Header), hide(p.Prefix + secret)}, nil
 	case preset.Query:
-		return inQuery{param: param(p), secret: hide(secret)}, nil
+		return inQuery{param(p), hide(secret)}, nil
 	case preset.Body:
-		return newInBody(p, secret)
+		return inBody{p.Path, hide(secret)}, nil
 	case preset.StandardWebhook:
 		return newStandard(secret)
 	}
-	return nil, fmt.Errorf("no proof is called %q", p.Kind)
+	return nil, fmt.Errorf("no proof is called %q", p.Kind) // Check has said so
 }
+
+var errEmpty = errors.New("the secret is empty")
 
 // Any is the verifiers of one source, a secret each: one that holds is enough, so that secrets can be changed over.
 type Any []Verifier

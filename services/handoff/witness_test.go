@@ -2,8 +2,10 @@ package handoff_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
+	"sync"
 	"testing"
 	"time"
 
@@ -310,5 +312,50 @@ func TestLateTruthInAnyOrder(t *testing.T) {
 				rt.Fatalf("told %v", w.types(lead))
 			}
 		})
+	})
+}
+
+// The timer and two replicas with the same late word meet at one clock: it is broken once and corrected once.
+func TestLateTruthMeetsTheTimer(t *testing.T) {
+	engines(t, func(t *testing.T, w *world) {
+		w.people("teams: {sales:, big:}\nreps: {ann: {team: sales, capacity: 100}, bob: {team: sales, capacity: 100}, max: {team: big, capacity: 1}}")
+		for i := range 20 {
+			lead := leadName(i)
+			start := w.now()
+			w.apply(w.staged(lead, 200))
+			owner := w.owner(lead)
+			w.pass(6 * time.Minute)
+			word := w.says(lead, lead, "attempt", owner, "crm", start.Add(time.Minute))
+			now := w.now()
+			var all sync.WaitGroup
+			for range 2 {
+				all.Go(func() {
+					// One that loses too many races is the bus's to send again.
+					for {
+						err := w.Apply(t.Context(), 0, eventsOf(word))
+						if err == nil {
+							return
+						}
+						if !errors.Is(err, store.ErrConflict) {
+							t.Errorf("apply: %v", err)
+							return
+						}
+					}
+				})
+			}
+			all.Go(func() {
+				if err := w.FireClocks(t.Context(), 0, []string{lead + "/1/1/response"}, now); err != nil {
+					t.Errorf("fire: %v", err)
+				}
+			})
+			all.Wait()
+			c := w.clock(lead + "/1/1/response")
+			if c.State != store.ClockBreached || !c.RespondedAt.Equal(start.Add(time.Minute)) || len(w.corrections(lead)) != 1 {
+				t.Fatalf("%s: %+v, told %v", lead, c, w.types(lead))
+			}
+			if n := len(slices.DeleteFunc(w.types(lead), func(typ string) bool { return typ != "clock.breached" })); n != 1 {
+				t.Fatalf("%s: broken %d times", lead, n)
+			}
+		}
 	})
 }

@@ -1,11 +1,16 @@
 package ingest
 
 import (
+	"bytes"
 	"crypto/tls"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
+	"strings"
 	"testing"
+
+	"github.com/leadpact/leadpact/internal/hook"
+	"github.com/leadpact/leadpact/internal/preset"
 )
 
 func TestAddress(t *testing.T) {
@@ -61,5 +66,55 @@ func TestAddress(t *testing.T) {
 		if _, err := newAddresses(bad, nil); err == nil {
 			t.Errorf("%q is taken for a public address", bad)
 		}
+	}
+}
+
+// A signature that covers the address holds when the address is known: told, or said by a proxy that is trusted, and else not.
+func TestSignedAddress(t *testing.T) {
+	t.Parallel()
+	const public = "https://leads.example.com"
+	text := strings.Replace(contract, "\ncalendars:", "\n  hub: {preset: hubspot-workflow, secret: env:SIGNED}\ncalendars:", 1)
+	proxies := []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")} // httptest's requests come from there
+	for _, c := range []struct {
+		name   string
+		change func(*Config)
+		header http.Header
+		taken  bool
+	}{
+		{"told", func(c *Config) { c.PublicURL = public }, nil, true},
+		{"told with a slash", func(c *Config) { c.PublicURL = public + "/" }, nil, true},
+		{"told wrong", func(c *Config) { c.PublicURL = "https://other.example.com" }, nil, false},
+		{"not told", nil, nil, false},
+		{"said by a proxy", func(c *Config) { c.TrustedProxies = proxies }, http.Header{"X-Forwarded-Proto": {"https"}, "X-Forwarded-Host": {"leads.example.com"}}, true},
+		{"said by a stranger", nil, http.Header{"X-Forwarded-Proto": {"https"}, "X-Forwarded-Host": {"leads.example.com"}}, false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, &faulty{partitions: 1}, c.change).opened()
+			a := parsed(t, text)
+			w.agreements.Store(a)
+			source, ok := a.Source("hub")
+			if !ok {
+				t.Fatal("no source")
+			}
+			body, kind, err := preset.Sample("hubspot-workflow")
+			if err != nil {
+				t.Fatal(err)
+			}
+			r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/v1/hooks/hub?portal=1", bytes.NewReader(body))
+			for name, v := range c.header {
+				r.Header[name] = v
+			}
+			r.Header.Set("Content-Type", kind)
+			signed := &hook.Request{Method: r.Method, URI: public + "/v1/hooks/hub?portal=1", Header: r.Header, Body: body}
+			if err := hook.Sign(source.Verify.Proof, "signing-secret", signed, w.clock.now()); err != nil {
+				t.Fatal(err)
+			}
+			if rec := w.send(r); c.taken {
+				w.took(c.name, rec)
+			} else {
+				w.refused(c.name, rec, http.StatusUnauthorized, typeSignature)
+			}
+		})
 	}
 }

@@ -61,7 +61,11 @@ func TestFixedAnswers(t *testing.T) {
 	if got := testutil.ToFloat64(w.service.metrics.events.WithLabelValues("form", "accepted")); got != 2 {
 		t.Errorf("%v events are counted, want 2", got)
 	}
-	w.refused("a part that is bad", w.post("form", "["+person(in[0])+",{}]"), 422, typeEvent)
+	rec = w.post("form", "["+person(in[0])+",{}]") // the bad part is safe in quarantine
+	if kept := len(keptIn(log.stored())); rec.Code != 200 || rec.Body.String() != soapAck || kept != 1 {
+		t.Errorf("a part that is bad: answered %d %q, %d bodies kept", rec.Code, rec.Body, kept)
+	}
+	w.refused("nothing that is good", w.post("form", "[{}]"), 422, typeEvent)
 	broken = true
 	rec = w.post("form", both)
 	w.refused("a part that did not become durable", rec, 503, typeUnavailable)
@@ -172,4 +176,42 @@ func TestChallenges(t *testing.T) {
 		w.send(r)
 	}
 	w.took("an event after them", w.post("form", person("1")))
+}
+
+// A delivery of Salesforce's, as its preset has it: acknowledged in its own words when all of it is safe.
+func TestSalesforce(t *testing.T) {
+	t.Parallel()
+	away := false
+	log := &faulty{partitions: 1, publish: func(context.Context, int) error {
+		if away {
+			return errors.New("disk is gone")
+		}
+		return nil
+	}}
+	w := newWorld(t, log, nil).opened()
+	w.agreements.Store(parsed(t, strings.Replace(contract, "\ncalendars:", "\n  sf: {preset: salesforce, secret: env:FORM, accounts: [00D000000000062EAA]}\ncalendars:", 1)))
+	body, kind, err := preset.Sample("salesforce")
+	if err != nil {
+		t.Fatal(err)
+	}
+	deliver := func(body string) *httptest.ResponseRecorder {
+		r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/v1/hooks/sf?key=form-token", strings.NewReader(body))
+		r.Header.Set("Content-Type", kind)
+		return w.send(r)
+	}
+	const ack = "<Ack>true</Ack>"
+	rec := deliver(string(body))
+	if rec.Code != 200 || !strings.Contains(rec.Body.String(), ack) || rec.Header().Get("Content-Type") != "text/xml; charset=utf-8" {
+		t.Errorf("answered %d as %s: %s", rec.Code, rec.Header().Get("Content-Type"), rec.Body)
+	}
+	if len(storedIDs(log.stored())) == 0 {
+		t.Error("nothing is stored")
+	}
+	w.refused("another organization", deliver(strings.ReplaceAll(string(body), "00D000000000062EAA", canary)), 403, typeAccount)
+	w.refused("cut off", deliver(string(body[:len(body)/2])), 400, typeBody)
+	if kept := len(keptIn(log.stored())); kept != 1 {
+		t.Errorf("%d bodies are kept, want the one that was cut off", kept)
+	}
+	away = true
+	w.refused("while nothing is durable", deliver(string(body)), 503, typeUnavailable)
 }

@@ -23,9 +23,27 @@ type faulty struct {
 	partitions int
 	publish    func(ctx context.Context, partition int) error // nil stores at once
 	ready      func(ctx context.Context) error
+	errand     func(ctx context.Context) error // nil stores at once
 
-	mu  sync.Mutex
-	got []message // what it acknowledged
+	mu      sync.Mutex
+	got     []message // what it acknowledged
+	errands []message // of the one partition 0
+}
+
+func (f *faulty) PublishErrand(ctx context.Context, data []byte, id string) error {
+	if f.errand != nil {
+		if err := f.errand(ctx); err != nil {
+			return err
+		}
+	}
+	events, err := event.Unpack(data)
+	if err != nil || id == "" {
+		return fmt.Errorf("errand %q: %w", id, err)
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.errands = append(f.errands, message{0, events})
+	return nil
 }
 
 func (f *faulty) Partitions() int { return f.partitions }
@@ -65,6 +83,13 @@ func (f *faulty) stored() []message {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return slices.Clone(f.got)
+}
+
+// forget drops what was stored, for tests that look at memory.
+func (f *faulty) forget() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.got = nil
 }
 
 // inBubble opens a door within synctest's time.

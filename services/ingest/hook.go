@@ -120,14 +120,13 @@ func (s *Service) read(ctx context.Context, d *door, r *hook.Request, unread *Pr
 func (s *Service) store(ctx context.Context, d *door, r *hook.Request, in hook.Read) (a answer, problem *Problem) {
 	source, now := d.source.Name, s.cfg.Now()
 	s.metrics.leave(source, "refused", len(in.Refused))
-	// An answer in fixed words cannot say that a part was refused: it is given for the whole or not at all.
-	if len(in.Refused) > 0 && (len(in.Events) == 0 || d.source.Answer.Body != "") {
+	if len(in.Refused) > 0 && len(in.Events) == 0 {
 		return a, s.keep(ctx, d, r, now, &Problem{
 			Type: typeEvent, Title: "No event could be taken", Status: http.StatusUnprocessableEntity,
 			Detail: in.Refused[0].Detail, Events: in.Refused,
 		})
 	}
-	if len(in.Refused) > 0 {
+	if len(in.Refused) > 0 { // an answer in fixed words says of the whole that it is safe, so this part must be too
 		if problem := s.keep(ctx, d, r, now, nil, in.Refused...); problem != nil {
 			return a, problem
 		}
@@ -166,7 +165,10 @@ func (s *Service) accept(ctx context.Context, d *door, events []hook.Event) *Pro
 	source := d.source.Name
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.cfg.Patience)
 	defer cancel()
-	err := s.commit(ctx, d.share, events)
+	err := s.errands(ctx, events)
+	if err == nil {
+		err = s.commit(ctx, d.share, events)
+	}
 	switch {
 	case err == nil:
 		s.metrics.accept(source, len(events))

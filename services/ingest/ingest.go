@@ -182,6 +182,27 @@ func (s *Service) Ready(context.Context) error {
 	return nil
 }
 
+// errands leaves word of what must be fetched for events, before they are accepted.
+func (s *Service) errands(ctx context.Context, events []hook.Event) error {
+	data, id := []byte(nil), []string{"errands"}
+	for _, e := range events {
+		if e.Event.GetLeadReceived().GetFetch() == "" {
+			continue
+		}
+		if data == nil {
+			data = event.AppendHead(nil)
+		}
+		data, id = event.AppendFrame(data, e.Wire), append(id, e.Event.GetSource(), e.Event.GetId())
+	}
+	if data == nil {
+		return nil
+	}
+	if err := s.cfg.Bus.PublishErrand(ctx, data, event.DerivedID(id...)); err != nil {
+		return fmt.Errorf("leave word of what is to be fetched: %w", err)
+	}
+	return nil
+}
+
 // commit makes events of one source durable, each partition's in the order given. An error leaves open which of them were stored.
 func (s *Service) commit(ctx context.Context, of *share, events []hook.Event) error {
 	first := event.Partition(events[0].Key, len(s.committers))

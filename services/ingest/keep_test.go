@@ -16,6 +16,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
 	"github.com/leadpact/leadpact/internal/agreement"
+	"github.com/leadpact/leadpact/internal/bus/bustest"
 	"github.com/leadpact/leadpact/internal/event"
 	"github.com/leadpact/leadpact/internal/hook"
 	"github.com/leadpact/leadpact/internal/preset"
@@ -167,6 +168,31 @@ func TestKeepsNothingWithoutTheLog(t *testing.T) {
 	if kept := keptIn(log.stored()); len(kept) != 3 {
 		t.Errorf("%d are kept", len(kept))
 	}
+}
+
+// NATS falls silent: who sends what cannot be read is told to come again, and when it is back nothing is missing.
+func TestKeepsAfterNATSWasAway(t *testing.T) {
+	t.Parallel()
+	servers := bustest.Cluster(t)
+	b := declaredBus(t, servers.Site(t).Config())
+	log := stored(t, b)
+	w := newWorld(t, b, nil).opened()
+	bodies := []string{`{"broken":`, `{"name":"nobody"}`, `[{"external_id":"1"},{}]`}
+	thaw := servers.Freeze(t)
+	for _, body := range bodies {
+		w.refused("silent: "+body, w.post("form", body), 503, typeUnavailable)
+	}
+	thaw()
+	for _, body := range bodies {
+		w.insist("form", body)
+	}
+	eventually(t, "all are in the log", func() bool {
+		found := map[string]bool{}
+		for _, e := range keptIn(log()) {
+			found[string(e.GetHookRefused().GetBody())] = true
+		}
+		return len(found) == len(bodies)
+	})
 }
 
 // A secret in the body is blanked, whichever of the two it is and however it is written; a header that is the proof is left out.

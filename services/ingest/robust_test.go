@@ -245,7 +245,8 @@ func besieged(t *testing.T) *agreement.Agreement {
 func TestSiege(t *testing.T) {
 	t.Parallel()
 	const seed1, seed2, each, quiet, crowd = 5, 17, 25, 100, 2000
-	w := newWorld(t, &faulty{partitions: 2, publish: func(context.Context, int) error { time.Sleep(time.Millisecond); return nil }}, nil).opened()
+	logged := &faulty{partitions: 2, publish: func(context.Context, int) error { time.Sleep(time.Millisecond); return nil }}
+	w := newWorld(t, logged, nil).opened()
 	w.vault.set("env:PAGE", "page-token")
 	w.agreements.Store(besieged(t))
 	o := newOutpost(t, w)
@@ -253,6 +254,7 @@ func TestSiege(t *testing.T) {
 
 	// Once before, so that what stays for good is there.
 	o.besiege(list[:len(list)/10])
+	logged.forget()
 	before := heap()
 	var idle []net.Conn
 	for i := range crowd {
@@ -289,6 +291,7 @@ func TestSiege(t *testing.T) {
 	if s := o.said.String(); strings.Contains(s, "panic") {
 		t.Errorf("a handler panicked:\n%s", s)
 	}
+	logged.forget()
 	o.settled(before)
 	if text := scrape(t, w); strings.Contains(text, canary) || strings.Contains(text, "QUERY") {
 		t.Errorf("metrics hold what a stranger sent:\n%s", text)
@@ -378,7 +381,7 @@ func (o *outpost) settled(before int64) {
 		}
 		return s.bodies.held.Load() == 0
 	})
-	const most = 16 << 20 // the log that the test keeps, and what other tests hold beside
+	const most = 8 << 20 // what other tests hold beside
 	eventually(o.t, "the heap is as it was", func() bool { return heap()-before < most })
 }
 

@@ -272,7 +272,7 @@ func (r *reading) heard() []*eventv1.Event {
 // rest is the event of a webhook of which a part still waits; nil for poison.
 func (r *reading) rest() ([]byte, error) {
 	if r.hook == nil {
-		return nil, nil //nolint:nilnil // nothing takes its place
+		return nil, nil
 	}
 	var places []uint32
 	for _, p := range r.events {

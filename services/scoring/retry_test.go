@@ -357,4 +357,3 @@ func TestRetryUnderNoAgreement(t *testing.T) {
 		}
 	})
 }
-

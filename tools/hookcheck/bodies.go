@@ -9,7 +9,6 @@ import (
 	"net/http"
 	"os"
 	"path"
-	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -81,20 +80,17 @@ func checkBodies(folder string) (wrong int, err error) {
 	}
 	missing := maps.Clone(wants)
 	fmt.Printf("%-60s %-18s %5s %7s %8s  %s\n", "body", "source", "taken", "refused", "left out", "result")
-	err = filepath.WalkDir(folder, func(file string, entry fs.DirEntry, err error) error {
+	files := os.DirFS(folder)
+	err = fs.WalkDir(files, ".", func(name string, entry fs.DirEntry, err error) error {
 		if err != nil || entry.IsDir() || entry.Name() == "INDEX.tsv" {
 			return err
 		}
-		name, err := filepath.Rel(folder, file)
-		if err != nil {
-			return err
-		}
-		text, err := os.ReadFile(file)
+		text, err := fs.ReadFile(files, name)
 		if err != nil {
 			return err
 		}
 		delete(missing, name)
-		got, said, err := checkBody(a, filepath.ToSlash(name), text)
+		got, said, err := checkBody(a, name, text)
 		if err != nil {
 			said, wrong = "WRONG: "+err.Error(), wrong+1
 		}

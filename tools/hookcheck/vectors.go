@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -59,7 +60,7 @@ func checkVectors(file string) (wrong int, err error) {
 	if err := json.Unmarshal(text, &recorded); err != nil {
 		return 0, fmt.Errorf("%s: %w", file, err)
 	}
-	all := append(recorded.Vectors, recorded.Vendors...)
+	all := slices.Concat(recorded.Vectors, recorded.Vendors)
 	if len(all) == 0 {
 		return 0, fmt.Errorf("%s holds no vectors", file)
 	}
@@ -116,14 +117,15 @@ func (v vector) check() (flips, times int, err error) {
 	if p.Proof.Time == nil && p.Proof.Kind != preset.StandardWebhook {
 		return flips, 0, nil
 	}
-	for _, side := range []time.Duration{1, -1} {
-		if err := holds.Verify(v.request(), now.Add(side*5*time.Minute)); err != nil {
-			return flips, times, fmt.Errorf("five minutes away: %w", err)
+	const most = 5 * time.Minute
+	for _, edge := range []time.Duration{most, -most} {
+		if err := holds.Verify(v.request(), now.Add(edge)); err != nil {
+			return flips, times, fmt.Errorf("%s away: %w", edge, err)
 		}
-		for _, off := range []time.Duration{5*time.Minute + time.Second, time.Hour, 72 * time.Hour} {
-			if times++; holds.Verify(v.request(), now.Add(side*off)) == nil {
-				return flips, times, fmt.Errorf("%s away it is taken", side*off)
-			}
+	}
+	for _, off := range []time.Duration{most + time.Second, time.Hour, 72 * time.Hour, -most - time.Second, -time.Hour, -72 * time.Hour} {
+		if times++; holds.Verify(v.request(), now.Add(off)) == nil {
+			return flips, times, fmt.Errorf("%s away it is taken", off)
 		}
 	}
 	return flips, times, nil

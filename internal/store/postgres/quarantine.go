@@ -122,7 +122,8 @@ func (b *base) DropQuarantined(ctx context.Context, key string) (there bool, err
 // ListQuarantined returns rows, the oldest first.
 func (b *base) ListQuarantined(ctx context.Context, s store.Search) ([]store.Quarantined, error) {
 	return collect(ctx, b.pool, "list the quarantine", func(row pgx.CollectableRow) (q store.Quarantined, err error) {
-		return q, row.Scan(quarantinedFields(&q)...)
+		err = row.Scan(quarantinedFields(&q)...)
+		return q, err
 	}, `SELECT `+quarantineColumns+` FROM quarantine WHERE NOT dropped AND ($1 = '' OR source = $1) AND (at, key) > ($2, $3) ORDER BY at, key LIMIT $4`,
 		legible(s.Source), micros(s.After.At), legible(s.After.Key), max(s.Limit, 0))
 }
@@ -130,7 +131,8 @@ func (b *base) ListQuarantined(ctx context.Context, s store.Search) ([]store.Qua
 // Quarantined returns one row.
 func (b *base) Quarantined(ctx context.Context, key string) (store.Quarantined, error) {
 	return one(ctx, b.pool, "read from quarantine", func(row pgx.CollectableRow) (q store.Quarantined, err error) {
-		return q, row.Scan(append(quarantinedFields(&q), &q.Raw, &q.Hook)...)
+		err = row.Scan(append(quarantinedFields(&q), &q.Raw, &q.Hook)...)
+		return q, err
 	}, `SELECT `+quarantineColumns+`, raw, hook FROM quarantine WHERE key = $1 AND NOT dropped`, legible(key))
 }
 

@@ -213,7 +213,7 @@ func missedPromisesAreRead(t *testing.T, o Opener) {
 		case 4:
 			c.RespondedAt, c.Witness = instants()[5], "crm"
 		default:
-			want = append(want, store.Promise{ClockRow: c, HandoffState: h.State, Pool: h.Pool, Grade: h.Grade, Channel: h.Channel, Cause: h.Cause})
+			want = append(want, store.Promise{ClockRow: c, HandoffState: h.State, HandoffAgreement: h.Agreement, Pool: h.Pool, Grade: h.Grade, Channel: h.Channel, Cause: h.Cause})
 		}
 		clocks = append(clocks, c)
 	}

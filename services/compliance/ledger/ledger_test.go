@@ -58,7 +58,7 @@ func kept() map[string][]string {
 	return map[string][]string{
 		"lead.received":       {".channel", ".kind", ".outcome.kind", ".outcome.rep"},
 		"lead.activity":       {".assignment", ".kind", ".rep"},
-		"lead.staged":         {".channel", ".first_source", ".from", ".grade", ".reasons.rule", ".rep", ".to", ".withheld"},
+		"lead.staged":         {".actor", ".channel", ".first_source", ".from", ".grade", ".reasons.rule", ".rep", ".to", ".withheld"},
 		"lead.outcome":        {".channel", ".outcome.kind", ".outcome.rep", ".source"},
 		"lead.merged":         {".absorbed", ".survivor"},
 		"lead.erased":         {},

@@ -56,6 +56,8 @@ type Config struct {
 
 	// NoticeRetries replaces the pauses between tries of an outgoing webhook.
 	NoticeRetries []time.Duration
+	// HubSpot is another address than HubSpot's own, for tests.
+	HubSpot string
 	// PrivateNotices lets notices go to loopback and private addresses.
 	PrivateNotices bool
 	// DrainDelay is how long a stopping process says that it is not ready before it closes its door.

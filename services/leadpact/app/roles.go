@@ -24,6 +24,7 @@ import (
 	"github.com/leadpact/leadpact/services/compliance"
 	"github.com/leadpact/leadpact/services/handoff"
 	"github.com/leadpact/leadpact/services/ingest"
+	"github.com/leadpact/leadpact/services/ingest/fetch"
 	"github.com/leadpact/leadpact/services/scoring"
 )
 
@@ -82,6 +83,21 @@ func (a *App) openIngest() error {
 	a.hooks = svc.Handler()
 	a.workers = append(a.workers, runner{"ingest", svc.Run})
 	a.checks = append(a.checks, check{"ingest", svc.Ready})
+	fetcher, err := fetch.New(fetch.Config{
+		Agreements: a.versions, Bus: a.bus, Secret: a.cfg.Secret, Now: time.Now, Logger: a.logger.With("role", event.Ingest), Registerer: a.registry,
+		HubSpot: a.cfg.HubSpot,
+	})
+	if err != nil {
+		return err
+	}
+	a.workers = append(a.workers, runner{"fetcher", func(ctx context.Context) error {
+		select {
+		case <-a.declared:
+			return fetcher.Run(ctx)
+		case <-ctx.Done():
+			return nil
+		}
+	}})
 	return nil
 }
 

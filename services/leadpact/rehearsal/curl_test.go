@@ -31,7 +31,7 @@ func door(t *testing.T, p preset.Proof, secret string, body *[]byte) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	s := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		text, err := io.ReadAll(r.Body)
 		if err != nil || r.Method != http.MethodPost || r.URL.Path != "/v1/hooks/odd" {
 			t.Errorf("%s %s: %v", r.Method, r.URL.Path, err)

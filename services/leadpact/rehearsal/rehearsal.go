@@ -92,10 +92,10 @@ func Ask(q Question) (Answer, error) {
 		return Answer{}, err
 	}
 	s := hook.New(q.Agreement, q.Source)
-	read, err := s.Read(r, q.At)
-	if err != nil {
-		out.Refused = err.Error()
-		return out, nil
+	read, refused := s.Read(r, q.At)
+	if refused != nil {
+		out.Refused = refused.Error()
+		return out, nil //nolint:nilerr // the refusal is the answer
 	}
 	seen, err := s.Inspect(r)
 	if err != nil {
@@ -146,12 +146,10 @@ func (q Question) prove() (Proof, error) {
 		}
 		all = append(all, v)
 	}
-	out.Checked = true
-	if err := all.Verify(q.Request, q.At); err != nil {
-		out.Why = err.Error()
-		return out, nil
+	out.Checked, out.Holds = true, true
+	if refused := all.Verify(q.Request, q.At); refused != nil {
+		out.Holds, out.Why = false, refused.Error()
 	}
-	out.Holds = true
 	return out, nil
 }
 
@@ -234,6 +232,9 @@ func (q Question) facts(e *eventv1.Event, origins map[string]string, filled map[
 	add("external_id", lr.GetExternalId(), "")
 	add("name", lr.GetName(), "")
 	add("phone", lr.GetPhone(), "")
+	if lr.GetChannel() == q.Source.Channel {
+		delete(origins, "channel")
+	}
 	add("channel", lr.GetChannel(), "the source's own")
 	values := event.Values(lr.GetFields())
 	for _, f := range q.Agreement.Fields {
@@ -241,6 +242,12 @@ func (q Question) facts(e *eventv1.Event, origins map[string]string, filled map[
 			filled[f.Name] = true
 			add("fields."+f.Name, v, "")
 		}
+	}
+	for _, c := range lr.GetConsents() {
+		add("consent."+c.GetPurpose(), c.GetGranted(), "the kind, by grants and withdrawals")
+	}
+	if sure := lr.GetConfidence(); sure > 0 {
+		add("confidence", sure, "")
 	}
 	if o := lr.GetOutcome(); o != nil {
 		if _, named := q.Source.Map.Outcomes[lr.GetKind()]; named {

@@ -52,11 +52,13 @@ func place(t *testing.T, path string) preset.Place {
 func TestFacts(t *testing.T) {
 	t.Parallel()
 	q := question(t, `{"what":"deal.won","at":"2026-11-01T08:00:00+01:00","mail":"a@b.org","no":7,"who":"Ada","tel":"1","url":"/prices","hand_raiser":true,
-		"by":"ana","because":"price","how":"history"}`, func(s *agreement.Source) {
+		"by":"ana","because":"price","how":"history","sure":0.5,"consent":{"contact":true},"mail_ok":"no"}`, func(s *agreement.Source) {
 		s.History = true
 		s.Map.Kind, s.Map.OccurredAt, s.Map.Email = place(t, "what"), place(t, "at"), place(t, "mail")
 		s.Map.ExternalID, s.Map.Name, s.Map.Phone, s.Map.Rep = place(t, "no"), place(t, "who"), place(t, "tel"), place(t, "by")
-		s.Map.Reason, s.Map.Mode = place(t, "because"), place(t, "how")
+		s.Map.Reason, s.Map.Mode, s.Map.Confidence = place(t, "because"), place(t, "how"), place(t, "sure")
+		s.Map.Consent = map[string]preset.Place{"newsletter": place(t, "mail_ok")}
+		s.Map.Withdrawals = map[string]string{"deal.won": "calls"}
 		s.Map.Fields, s.Map.Outcomes = map[string]preset.Place{"landing_page": place(t, "url")}, map[string]string{"deal.won": "won"}
 	})
 	answer, err := rehearsal.Ask(q)
@@ -75,6 +77,10 @@ func TestFacts(t *testing.T) {
 		{Name: "channel", Value: "organic", From: "the source's own"},
 		{Name: "fields.hand_raiser", Value: true, From: "hand_raiser"},
 		{Name: "fields.landing_page", Value: "/prices", From: "url"},
+		{Name: "consent.contact", Value: true, From: "consent.contact"},
+		{Name: "consent.newsletter", Value: false, From: "mail_ok"},
+		{Name: "consent.calls", Value: false, From: "the kind, by grants and withdrawals"},
+		{Name: "confidence", Value: 0.5, From: "sure"},
 		{Name: "outcome", Value: "won", From: "the kind, by outcomes"},
 		{Name: "rep", Value: "ana", From: "by"},
 		{Name: "reason", Value: "price", From: "because"},

@@ -696,7 +696,10 @@ type LeadReceived struct {
 	// How sure the source is of what it says of the person, over 0 up to 1; 0 is not said, and counts as 1.
 	Confidence float64 `protobuf:"fixed64,10,opt,name=confidence,proto3" json:"confidence,omitempty"`
 	// What the person allows or forbids with this event. Of a purpose that stands twice the withdrawal counts.
-	Consents      []*Consent `protobuf:"bytes,11,rep,name=consents,proto3" json:"consents,omitempty"`
+	Consents []*Consent `protobuf:"bytes,11,rep,name=consents,proto3" json:"consents,omitempty"`
+	// How the rest of it is had, when the sender told of no more than an id: external_id is what is fetched. What was fetched comes as
+	// another event of the source, whose id is "fetch:" and this one's.
+	Fetch         string `protobuf:"bytes,12,opt,name=fetch,proto3" json:"fetch,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -806,6 +809,13 @@ func (x *LeadReceived) GetConsents() []*Consent {
 		return x.Consents
 	}
 	return nil
+}
+
+func (x *LeadReceived) GetFetch() string {
+	if x != nil {
+		return x.Fetch
+	}
+	return ""
 }
 
 // Consent is a person's word on one purpose, as of the event's occurred_at.
@@ -2659,7 +2669,7 @@ const file_leadpact_event_v1_event_proto_rawDesc = "" +
 	"\x04text\x18\x01 \x01(\tH\x00R\x04text\x12\x18\n" +
 	"\x06number\x18\x02 \x01(\x01H\x00R\x06number\x12\x14\n" +
 	"\x04flag\x18\x03 \x01(\bH\x00R\x04flagB\x06\n" +
-	"\x04kind\"\xe8\x03\n" +
+	"\x04kind\"\xfe\x03\n" +
 	"\fLeadReceived\x12\x12\n" +
 	"\x04kind\x18\x01 \x01(\tR\x04kind\x12\x14\n" +
 	"\x05email\x18\x02 \x01(\tR\x05email\x12\x1f\n" +
@@ -2675,7 +2685,8 @@ const file_leadpact_event_v1_event_proto_rawDesc = "" +
 	"confidence\x18\n" +
 	" \x01(\x01R\n" +
 	"confidence\x126\n" +
-	"\bconsents\x18\v \x03(\v2\x1a.leadpact.event.v1.ConsentR\bconsents\x1aS\n" +
+	"\bconsents\x18\v \x03(\v2\x1a.leadpact.event.v1.ConsentR\bconsents\x12\x14\n" +
+	"\x05fetch\x18\f \x01(\tR\x05fetch\x1aS\n" +
 	"\vFieldsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12.\n" +
 	"\x05value\x18\x02 \x01(\v2\x18.leadpact.event.v1.ValueR\x05value:\x028\x01\"=\n" +
