@@ -38,6 +38,7 @@ build: ## build bin/leadpact, one static binary
 .PHONY: test
 test: .bin/testpg ## run the whole test suite; a PostgreSQL is provided
 	@tools/need gcc gcc libc6-dev
+	@tools/need curl curl
 	@.bin/testpg -- $(MAKE) --no-print-directory test-here
 
 .PHONY: test-here
@@ -52,6 +53,24 @@ test-here: ## run it against the server that LEADPACT_TEST_POSTGRES names
 	echo "tools, raced"; \
 	CGO_ENABLED=1 $(GO) -C tools test $(RACE) -shuffle=on $(TESTFLAGS) ./... || failed="$$failed tools"; \
 	[ -z "$$failed" ] || { echo "failed:$$failed"; exit 1; }
+
+# How long make fuzz looks at each.
+FUZZTIME ?= 30s
+
+.PHONY: fuzz
+fuzz: ## look for webhooks that break their readers, FUZZTIME=30s each; what is found stays under internal/hook/testdata/fuzz
+	@all=$$($(GO) test -list '^Fuzz' ./internal/hook | grep '^Fuzz') || { echo "there is nothing to fuzz"; exit 1; }; \
+	n=$$(echo "$$all" | wc -l); i=0; failed=; \
+	for f in $$all; do \
+		i=$$((i+1)); echo "$$i of $$n: $$f for $(FUZZTIME)"; \
+		$(GO) test ./internal/hook -run '^$$' -fuzz "^$$f$$" -fuzztime $(FUZZTIME) || failed="$$failed $$f"; \
+	done; \
+	[ -z "$$failed" ] || { echo "failed:$$failed"; exit 1; }
+
+.PHONY: hooks
+hooks: ## hold the readers of webhooks against recorded signatures and bodies; SHARED=FOLDER names them
+	@[ -n "$(SHARED)" ] || { echo "name the folder with the records: make hooks SHARED=FOLDER"; exit 1; }
+	@$(GO) run ./tools/hookcheck -shared '$(SHARED)'
 
 .PHONY: test-rules
 test-rules: ## check the Prometheus rules and run their tests
@@ -117,11 +136,12 @@ bench-quick: build .bin/testpg ## take every path of the benchmarks once; it say
 	@$(BENCH) -quick -json .bin/bench-quick.json -page .bin/bench-quick.html
 
 .PHONY: chaos
-chaos: build .bin/testpg ## kill -9 at random moments under load: one embedded process 25 times, roles in production 10 times
+chaos: build .bin/testpg ## kill -9 at random moments under load: one embedded process 25 times, roles in production 10 times; NATS away for a minute
 	@$(GO) build -o .bin/chaos ./tools/chaos
 	@GOWORK=off $(GO) build -o .bin/nats-server github.com/nats-io/nats-server/v2
 	.bin/chaos -kills 25
 	.bin/testpg -- .bin/chaos -production -kills 10
+	.bin/testpg -- .bin/chaos -retries
 
 .PHONY: mutants
 mutants: .bin/testpg ## break promises on purpose and list which test turns red

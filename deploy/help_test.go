@@ -54,7 +54,7 @@ func glob(t *testing.T, pattern string) []string {
 // flagsOf are the flags of a command, as the program itself tells them.
 func flagsOf(t *testing.T, binary, command string) []string {
 	t.Helper()
-	help, err := exec.CommandContext(t.Context(), binary, command, "--help").Output()
+	help, err := exec.CommandContext(t.Context(), binary, append(strings.Fields(command), "--help")...).Output()
 	if err != nil {
 		t.Fatalf("leadpact %s --help: %v", command, err)
 	}
@@ -80,6 +80,9 @@ func program(t *testing.T) string {
 func checkCommand(t *testing.T, flags map[string][]string, where string, words []string) {
 	t.Helper()
 	known, ok := flags[words[0]]
+	if !ok && len(words) > 1 { // a command of a command
+		known, ok = flags[words[0]+" "+words[1]]
+	}
 	if !ok {
 		t.Errorf("%s: leadpact has no command %q", where, words[0])
 		return
@@ -97,7 +100,7 @@ func commandFlags(t *testing.T) map[string][]string {
 	t.Helper()
 	binary := program(t)
 	out := map[string][]string{}
-	for _, c := range []string{"serve", "migrate", "keygen", "sign", "activate", "versions", "roster", "token", "check", "verify"} {
+	for _, c := range []string{"serve", "migrate", "keygen", "sign", "activate", "versions", "roster", "token", "check", "verify", "quarantine list"} {
 		out[c] = flagsOf(t, binary, c)
 	}
 	return out

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/leadpact/leadpact/internal/calendar"
+	"github.com/leadpact/leadpact/internal/preset"
 )
 
 // Agreement is one compiled version. It is immutable and safe for concurrent use.
@@ -13,6 +14,8 @@ type Agreement struct {
 	Version string
 	// Follows is the hash of the version that it comes after; empty when the text names none.
 	Follows string
+	// UnderWay is what becomes of clocks that run when this version comes into force.
+	UnderWay UnderWay
 	// Summary is for those who sign; at most half a page.
 	Summary string
 	Parties Parties
@@ -28,6 +31,7 @@ type Agreement struct {
 
 	Fields    []Field
 	Channels  []string
+	Consent   Consent
 	Sources   []Source
 	Calendars []calendar.Spec
 	Scoring   Scoring
@@ -97,69 +101,47 @@ type Field struct {
 	Ask string
 }
 
-// Format is how a source writes its bodies.
-type Format string
-
-// The formats.
-const (
-	JSON             Format = "json"
-	StandardWebhooks Format = "standard-webhooks"
-)
-
-// VerifyKind is how a source proves itself.
-type VerifyKind string
-
-// The proofs.
-const (
-	HMAC            VerifyKind = "hmac"
-	Bearer          VerifyKind = "bearer"
-	StandardWebhook VerifyKind = "standard-webhooks"
-)
-
 // Source is one sender of webhooks.
 type Source struct {
-	Name   string
-	Format Format
-	Verify Verify
-	// Map says where in the body each thing stands, as dotted paths; empty paths mean the generic names.
-	Map Mapping
+	Name string
+	// Preset is the tool that it is, or the plain form in which it posts.
+	Preset  string
+	Formats []preset.Format
+	Verify  Verify
+	// Map says where in the body each thing stands: the preset's, and over it what the agreement says.
+	Map preset.Mapping
+	// Accounts of the tool whose events are taken, as the body names them at Account; none lists all.
+	Accounts []string
+	Account  preset.Place
+	// Challenge, IDHeader and Answer are the preset's.
+	Challenge string
+	IDHeader  string
+	Answer    preset.Answer
+	// Limit is how much it may post.
+	Limit Limit
 	// Channel of the leads it brings when the body names none.
 	Channel string
 	// History says that the source may send events in mode history.
 	History bool
 	// Witness says that its word on sales' work counts although it comes late.
 	Witness bool
+	// Fetch is the reference to the token with which what the source leaves out is fetched; "" fetches nothing.
+	Fetch string
+
+	own preset.Mapping
 }
 
 // Verify is a source's proof. Secrets are references, "env:NAME" or "file:PATH", one or two for rotation.
 type Verify struct {
-	Kind    VerifyKind
+	preset.Proof
 	Secrets []string
-	// For HMAC: the header that carries the signature, "hex" or "base64", what stands before it, "sha256" or "sha1".
-	Header    string
-	Encoding  string
-	Prefix    string
-	Algorithm string
 }
 
-// Mapping holds dotted paths into a JSON body.
-type Mapping struct {
-	// Events is the path of the array when a body carries several events; an array at the top needs none.
-	Events     string
-	ID         string
-	Kind       string
-	OccurredAt string
-	Email      string
-	ExternalID string
-	Name       string
-	Phone      string
-	Channel    string
-	// Fields by declared name.
-	Fields map[string]string
-	// Outcomes maps the source's kinds to outcome kinds: "deal.won" to "won".
-	Outcomes map[string]string
-	Rep      string
-	Reason   string
+// Limit bounds what a source may post; zero bounds nothing.
+type Limit struct {
+	// PerSecond is requests a second over time, Burst how many may come at once.
+	PerSecond float64
+	Burst     int
 }
 
 // Scoring is how points are given.
@@ -287,6 +269,8 @@ type Lead struct {
 	Source     string
 	// Did counts activities and outcomes by kind in the present cycle.
 	Did map[string]int64
+	// Granted are the purposes that the person allows.
+	Granted map[string]bool
 }
 
 // Touch is one outside event as an engagement rule sees it.

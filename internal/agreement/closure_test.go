@@ -18,6 +18,7 @@ func words(t interface{ Fatal(...any) }) *language {
 			{Name: "hot", Type: Flag}, {Name: "customer", Type: Flag},
 		},
 		channels: []string{"", "paid", "organic"}, sources: []string{"", "web", "crm"}, grades: []string{"A", "B"}, stages: []string{"lead", "mql"},
+		purposes: []string{"marketing"},
 	}, func(*Lead) string { return Unmatched })
 	if err != nil {
 		t.Fatal(err)
@@ -38,7 +39,7 @@ func operandsOf(subject string) (text, number, flag []string) {
 	if subject == "touch" {
 		return append(text, "touch.kind", "touch.kind"), number, flag
 	}
-	flag = append(flag, `known("employees")`, `known("country")`)
+	flag = append(flag, `known("employees")`, `known("country")`, `consent("marketing")`)
 	return text, append(number, "score", "fit", `did("won")`, `did("attempt")`), flag
 }
 
@@ -124,6 +125,7 @@ func subjects(t *rapid.T) view {
 		lead: &Lead{
 			Fields: fields, Score: number.Draw(t, "score"), Fit: number.Draw(t, "fit"), Stage: text.Draw(t, "stage"),
 			Channel: text.Draw(t, "channel"), Source: text.Draw(t, "source"), Did: map[string]int64{"won": rapid.Int64Range(0, 2).Draw(t, "won")},
+			Granted: map[string]bool{"marketing": rapid.Bool().Draw(t, "marketing")},
 		},
 		touch: &Touch{Kind: text.Draw(t, "kind"), Source: text.Draw(t, "source"), Channel: text.Draw(t, "channel"), Fields: fields},
 	}
@@ -288,6 +290,7 @@ func TestNeeds(t *testing.T) {
 		{"lead", `known("hot")`, `@known.hot: true`},
 		{"lead", `!known("hot")`, `@known.hot: false`},
 		{"lead", `"hot" in known`, `@known.hot: true`},
+		{"lead", `consent("marketing")`, `@consent.marketing: true`},
 		{"lead", `lead.hot`, `lead.hot: true`},
 		{"lead", `!lead.hot`, `lead.hot: false`},
 		{"lead", `lead.hot == false && score > fit`, `lead.hot: false`},

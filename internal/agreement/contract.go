@@ -2,7 +2,10 @@ package agreement
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
+
+	"github.com/leadpact/leadpact/internal/preset"
 )
 
 // notEnforced is said wherever a clause is shown that no service acts on.
@@ -56,7 +59,7 @@ func (s *Section) add(key, subject string, teams []string, facts ...Fact) {
 // Contract is the whole agreement in words, in the order in which people read one.
 func (a *Agreement) Contract() []Section {
 	return []Section{
-		a.sayParties(), a.sayTerms(), a.sayPersonas(), a.sayScope(), a.sayServices(), a.sayFields(), a.sayChannels(), a.saySources(), a.sayCalendars(),
+		a.sayParties(), a.sayTerms(), a.sayPersonas(), a.sayScope(), a.sayServices(), a.sayFields(), a.sayChannels(), a.sayConsent(), a.saySources(), a.sayCalendars(),
 		a.sayScoring(), a.sayGrades(), a.sayStages(), a.sayHandoff(), a.sayRoutes(), a.sayPools(), a.sayCaps(), a.sayClocks(), a.sayRecords(),
 		a.sayObligations(Marketing), a.sayObligations(Sales), a.sayRejections(), a.sayRemedies(), a.sayAssets(), a.sayGoals(), a.sayMeetings(), a.sayRules(),
 	}
@@ -76,6 +79,7 @@ func (a *Agreement) sayParties() Section {
 		{Key: "title", Subject: "title", Facts: []Fact{{"", a.Title}}},
 		{Key: "version", Subject: "version", Facts: []Fact{{"", a.Version}}},
 		{Key: "follows", Subject: "follows", Facts: []Fact{{"", a.Follows}}},
+		a.UnderWay.say(),
 		{Key: "summary", Subject: "summary", Facts: []Fact{{"", a.Summary}}},
 		a.Parties.Marketing.say(Marketing), a.Parties.Sales.say(Sales),
 	}}
@@ -104,35 +108,56 @@ func (a *Agreement) saySources() Section {
 	for _, source := range a.Sources {
 		v := source.Verify
 		s.Clauses = append(s.Clauses, Clause{Key: source.Name, Subject: source.Name, Facts: []Fact{
-			{"writes", string(source.Format)},
-			{"proves itself by", strings.Join(nonempty(string(v.Kind), v.Algorithm, v.Encoding, v.Header, quoted(v.Prefix)), " ")},
+			{"posts as", source.Preset},
+			{"proves itself by", v.words()},
 			{"secret", strings.Join(v.Secrets, ", ")},
+			{"from accounts", strings.Join(source.Accounts, ", ")},
+			{"may post", source.Limit.words()},
 			{"channel", source.Channel},
 			{"may send history", yes(source.History)},
-			{"is a witness", notYet(yes(source.Witness))},
-			{"map", source.Map.words()},
+			{"completed with", source.Fetch},
+			{"is a witness", yes(source.Witness)},
+			{"map", mappingWords(source.own)},
 		}})
 	}
 	return s
 }
 
-func (m Mapping) words() string {
+func (v Verify) words() string {
+	return strings.Join(nonempty(string(v.Kind), v.Algorithm, v.Encoding, v.Header, v.Param, v.Path.String(), quoted(v.Prefix), quoted(v.Signed), v.Part), " ")
+}
+
+func (l Limit) words() string {
+	if l == (Limit{}) {
+		return ""
+	}
+	return positive(l.PerSecond) + " requests a second, " + strconv.Itoa(l.Burst) + " at once"
+}
+
+func mappingWords(m preset.Mapping) string {
+	var events []string
+	for _, p := range m.Events {
+		events = append(events, p.String())
+	}
 	var all []string
 	for _, p := range []Fact{
-		{"events", m.Events}, {"id", m.ID}, {"kind", m.Kind}, {"occurred_at", m.OccurredAt}, {"email", m.Email}, {"external_id", m.ExternalID},
-		{"name", m.Name}, {"phone", m.Phone}, {"channel", m.Channel}, {"rep", m.Rep}, {"reason", m.Reason},
+		{"events", strings.Join(events, ", else ")}, {"id", m.ID.String()}, {"kind", m.Kind.String()}, {"occurred_at", m.OccurredAt.String()},
+		{"email", m.Email.String()}, {"external_id", m.ExternalID.String()}, {"name", m.Name.String()}, {"phone", m.Phone.String()},
+		{"channel", m.Channel.String()}, {"rep", m.Rep.String()}, {"reason", m.Reason.String()}, {"outcome", m.Outcome.String()},
+		{"mode", m.Mode.String()}, {"confidence", m.Confidence.String()},
 	} {
 		if p.Words != "" {
 			all = append(all, p.What+" at "+p.Words)
 		}
 	}
-	for _, kind := range []struct {
-		verb string
-		of   map[string]string
-	}{{" at ", m.Fields}, {" means ", m.Outcomes}} {
-		for _, name := range sortedKeys(kind.of) {
-			all = append(all, name+kind.verb+kind.of[name])
-		}
+	for _, name := range sortedKeys(m.Fields) {
+		all = append(all, name+" at "+m.Fields[name].String())
+	}
+	for _, purpose := range sortedKeys(m.Consent) {
+		all = append(all, "consent to "+purpose+" at "+m.Consent[purpose].String())
+	}
+	for _, kind := range sortedKeys(m.Outcomes) {
+		all = append(all, kind+" means "+m.Outcomes[kind])
 	}
 	return strings.Join(all, ", ")
 }

@@ -298,6 +298,7 @@ func TestFaultsBeyondTheMainPath(t *testing.T) {
 		"research after response":  {"before_attempt: 2, within: 1h,", "before_attempt: 2, within: ‸2h,", []string{"research is due after 2 hours"}},
 		"promise named twice":      {"{name: review, party", "{name: ‸any, party", []string{`"any" is taken`}},
 		"service of nothing":       {"promises: [volume, share]}\nobligations:\n  - {name: volume,", "promises: [‸volumes, share]}\nobligations:\n  - {name: ‸volume,", []string{`no promise is named "volumes"`, `no service has the obligation "volume"`}},
+		"service of another":       {"promises: [volume, share]}", "promises: [volume, ‸first, share, ‸research]}", []string{`sales promises "first", and marketing does this service`, `sales promises "research"`}},
 		"obligation of no service": {"promises: [volume, share]}\nobligations:\n  - {name: volume,", "promises: [share]}\nobligations:\n  - {name: ‸volume,", []string{`no service has the obligation "volume"`}},
 		"no measure":               {"{name: volume, party: marketing, counterparty: sales, measure: {volume: {stage: mql, per: rep, less_rejected: true}},", "‸{name: volume, party: marketing, counterparty: sales,", []string{"needs measure"}},
 		"two measures":             {"{conversion: {from: mql, to: won}}", "‸{conversion: {from: mql, to: won}, net_new: {}}", []string{"one measure"}},

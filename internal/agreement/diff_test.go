@@ -51,6 +51,11 @@ func TestDiffSpeaksOfTheContract(t *testing.T) {
 			[]string{"    grades: [B]\n", ""},
 			[]string{"first-call, grades: B → all; affects boston, dublin"},
 		},
+		"leads under way": {
+			[]string{"title: Leads for", "under_way: move\ntitle: Leads for"},
+			[]string{"leads under way, their clocks: stay under their version → move to this one"},
+		},
+		"leads under way as they are anyway": {[]string{"title: Leads for", "under_way: stay\ntitle: Leads for"}, nil},
 		"a threshold": {
 			[]string{"when: score >= 50 || lead.hand_raiser", "when: score >= 40 || lead.hand_raiser"},
 			[]string{"mql, when: score >= 50 || lead.hand_raiser → score >= 40 || lead.hand_raiser"},
@@ -77,6 +82,11 @@ func TestDiffSpeaksOfTheContract(t *testing.T) {
 				"The funnel, order: lead, mql, sal, sql, won, lost, recycled → lead, mql, sql, sal, won, lost, recycled",
 				"first-quarter, comes on to: mql 20 %, sal 75 %, sql 40 %, won 22 % → mql 20 %, sql 40 %, sal 75 %, won 22 %; not enforced yet",
 			},
+		},
+		"where a source has a thing": {
+			[]string{"      email: visitor.email\n", "      email: [visitor.mail, [visitor.user, visitor.host]]\n"},
+			[]string{"website, map: kind at event, occurred_at at at, email at visitor.email, country at visitor.country" +
+				" → kind at event, occurred_at at at, email at visitor.mail, else visitor.user + visitor.host, country at visitor.country"},
 		},
 		"an obligation": {
 			[]string{"    target: 100\n", "    target: 120\n"},
@@ -136,6 +146,10 @@ func TestDiffOverlooksNothing(t *testing.T) {
 					continue
 				}
 				if strings.HasPrefix(path, ".Handoff.Unassigned") && !slices.Contains([]string{"Within", "Calendar", "Warn"}, f.Name) {
+					continue
+				}
+				// What follows from a source's preset is said by its name; the map that the agreement writes over it has a case above.
+				if v.Type() == reflect.TypeFor[agreement.Source]() && slices.Contains([]string{"Formats", "Map", "Account", "Challenge", "IDHeader", "Answer"}, f.Name) {
 					continue
 				}
 				walk(path+"."+f.Name, func(a *agreement.Agreement) reflect.Value { return find(a).Field(i) })

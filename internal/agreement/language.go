@@ -31,7 +31,7 @@ func Kinds() []string {
 }
 
 // leadWords are the variables of conditions on leads, besides the fields.
-var leadWords = []string{"score", "fit", "engagement", "stage", "grade", "persona", "channel", "source", "known", "did", "is"}
+var leadWords = []string{"score", "fit", "engagement", "stage", "grade", "persona", "channel", "source", "known", "did", "consent", "is"}
 
 // dialect is what one sort of conditions may say.
 type dialect struct {
@@ -51,6 +51,7 @@ type vocabulary struct {
 	grades   []string
 	stages   []string
 	personas []string
+	purposes []string
 }
 
 func (v vocabulary) fieldNames() []string {
@@ -103,14 +104,15 @@ func newLanguage(words vocabulary, persona func(*Lead) string) (*language, error
 	}
 	functions := []string{"lower", "contains", "startsWith", "endsWith", "matches"}
 	l.lead = dialect{
-		variables: leadVariables(words.fields, persona), subject: "lead", members: words.fieldNames(),
+		variables: leadVariables(words, persona), subject: "lead", members: words.fieldNames(),
 		words: slices.Concat(leadWords, []string{"lead"}, functions),
 	}
 	l.touch = dialect{
 		variables: touchVariables(words.fields), subject: "touch", members: append(words.fieldNames(), "kind", "source", "channel"),
 		words: append(functions, "touch"),
 	}
-	counters := cel.Macros(l.counter("did", "activity", Kinds()), l.counter("known", "field", words.fieldNames()), cel.GlobalMacro("is", 1, l.term))
+	counters := cel.Macros(l.counter("did", "activity", Kinds()), l.counter("known", "field", words.fieldNames()),
+		l.counter("consent", "purpose", words.purposes), cel.GlobalMacro("is", 1, l.term))
 	var err error
 	if l.lead.env, err = cel.NewCustomEnv(slices.Concat(base(), declarations(l.lead.variables), []cel.EnvOption{counters})...); err != nil {
 		return nil, fmt.Errorf("set up the conditions on leads: %w", err)
@@ -324,7 +326,7 @@ func (l *language) review(checked *ast.AST, text string, barred map[string]strin
 	}
 	ast.PostOrderVisit(checked.Expr(), ast.NewExprVisitor(func(e ast.Expr) {
 		if e.Kind() == ast.IdentKind {
-			if why, ok := barred[e.AsIdent()]; ok {
+			if why, ok := bars(barred, e.AsIdent()); ok {
 				message, hint, _ := strings.Cut(why, hintMark)
 				say(e, message, hint)
 				last := &out[len(out)-1]

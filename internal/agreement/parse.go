@@ -64,6 +64,7 @@ func (b *builder) build(root *node) {
 	}
 	b.a.Version = b.text(b.need(n, "version"))
 	b.readFollows(n.get("follows"))
+	b.readUnderWay(n.get("under_way"))
 	b.readParties(b.need(n, "parties"))
 	if include := n.get("include"); include != nil {
 		b.at(include, "the files that this one includes are not read here", "give the file to leadpact by its name: it joins them")
@@ -72,6 +73,7 @@ func (b *builder) build(root *node) {
 	b.declare(n)
 	b.readChannels(n.get("channels"))
 	b.readFields(n.get("fields"))
+	b.readConsent(n.get("consent"))
 	b.readSources(b.need(n, "sources"))
 	b.a.Calendars = b.readCalendars(n.get("calendars"))
 	b.reach = map[string]time.Duration{Always: reach(calendar.Spec{Always: true})}
@@ -185,6 +187,9 @@ func (b *builder) declare(n *node) {
 	}
 	b.fieldNames = keysOf(n.get("fields"))
 	b.words.sources = keysOf(n.get("sources"))
+	for _, p := range b.items(n.get("consent").get("purposes")) {
+		b.words.purposes = append(b.words.purposes, p.text)
+	}
 	b.words.grades = namesOf(n.get("grades"))
 	b.words.stages = namesOf(n.get("stages"))
 	b.words.personas = append(namesOf(n.get("personas")), Unmatched)

@@ -13,6 +13,7 @@ import (
 
 	"github.com/leadpact/leadpact/internal/agreement"
 	"github.com/leadpact/leadpact/internal/calendar"
+	"github.com/leadpact/leadpact/internal/preset"
 )
 
 // whole has every section of the language in a compact form.
@@ -97,8 +98,12 @@ func TestParse(t *testing.T) {
 		return calendar.Span{Open: o, Close: c}
 	}
 	long := []calendar.Span{hours("09:00", "12:00"), hours("13:00", "17:00")}
+	plain, err := preset.ByName("json")
+	if err != nil {
+		t.Fatal(err)
+	}
 	want := &agreement.Agreement{
-		Title: "Leads", Version: "1.10", Hash: hex.EncodeToString(sum[:]), Text: []byte(whole),
+		Title: "Leads", Version: "1.10", UnderWay: agreement.Stay, Hash: hex.EncodeToString(sum[:]), Text: []byte(whole),
 		Parties: agreement.Parties{Marketing: agreement.Party{Name: "Mara"}, Sales: agreement.Party{Name: "Theo"}},
 		Fields: []agreement.Field{
 			{Name: "employees", Type: agreement.Number, Precedence: []string{"crm", "web"}},
@@ -108,17 +113,17 @@ func TestParse(t *testing.T) {
 		Channels: []string{"organic", "paid"},
 		Sources: []agreement.Source{
 			{
-				Name: "web", Format: agreement.JSON, Channel: "organic",
+				Name: "web", Preset: "json", Formats: []preset.Format{preset.JSON}, Channel: "organic",
 				Verify: agreement.Verify{
-					Kind: agreement.HMAC, Secrets: []string{"env:NEW", "file:/run/old"},
-					Header: "X-Sig", Encoding: "base64", Prefix: "v1=", Algorithm: "sha1",
+					Secrets: []string{"env:NEW", "file:/run/old"},
+					Proof:   preset.Proof{Kind: preset.HMAC, Header: "X-Sig", Encoding: "base64", Prefix: "v1=", Algorithm: "sha1"},
 				},
-				Map: agreement.Mapping{Kind: "event.name", Fields: map[string]string{"employees": "company.size"}},
+				Map: preset.Mapping{Kind: at(t, "event.name"), Fields: map[string]preset.Place{"employees": at(t, "company.size")}}.Over(plain.Map),
 			},
 			{
-				Name: "crm", Format: agreement.JSON, History: true,
-				Verify: agreement.Verify{Kind: agreement.Bearer, Secrets: []string{"env:CRM"}},
-				Map:    agreement.Mapping{Outcomes: map[string]string{"deal.won": "won"}},
+				Name: "crm", Preset: "json", Formats: []preset.Format{preset.JSON}, History: true,
+				Verify: agreement.Verify{Proof: preset.Proof{Kind: preset.Bearer}, Secrets: []string{"env:CRM"}},
+				Map:    preset.Mapping{Outcomes: map[string]string{"deal.won": "won"}}.Over(plain.Map),
 			},
 		},
 		Calendars: []calendar.Spec{{
@@ -159,7 +164,7 @@ func TestParse(t *testing.T) {
 		},
 		Rejections: []agreement.Rejection{{Reason: "no-fit", Recycle: true}, {Reason: "no-time"}},
 	}
-	if diff := cmp.Diff(want, got, cmpopts.IgnoreTypes(&agreement.Condition{}), cmpopts.IgnoreUnexported(agreement.Agreement{}, agreement.Scoring{})); diff != "" {
+	if diff := cmp.Diff(want, got, cmpopts.IgnoreTypes(&agreement.Condition{}), cmpopts.IgnoreUnexported(agreement.Agreement{}, agreement.Scoring{}, agreement.Source{}, preset.Path{})); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
 	}
 	for _, c := range []struct {
@@ -252,9 +257,13 @@ func TestFaults(t *testing.T) {
 		"word of the language":  {"industry: text", "industry: text\n  ‸kind: text", []string{"another meaning"}},
 		"unknown channel":       {"channel: organic", "channel: ‸organik", []string{`no channel is named "organik"`}},
 		"literal secret":        {"bearer: env:CRM", "bearer: ‸hunter2hunter2", []string{"never the secret itself"}},
+		"nothing to fetch":      {"history: true", "history: true\n    fetch: ‸{token: env:T}", []string{"are whole"}},
 		"three secrets":         {"[env:NEW, file:/run/old]", "[env:A, env:B, env:C]", nil},
 		"same secrets":          {"[env:NEW, file:/run/old]", "[env:A, ‸env:A]", []string{"both secrets are the same"}},
 		"two proofs":            {"{bearer: env:CRM}", "‸{bearer: env:CRM, hmac: env:X}", nil},
+		"unknown thing signed":  {"hmac: {secret: [env:NEW, file:/run/old],", "hmac: ‸{signed: \"{body}{host}\", secret: [env:NEW, file:/run/old],", []string{"a thing that is not known"}},
+		"secret in an HMAC":     {"hmac: {secret: [env:NEW, file:/run/old],", "hmac: ‸{signed: \"{secret}{body}\", secret: [env:NEW, file:/run/old],", []string{"{secret} stands in what a digest covers"}},
+		"time not signed":       {"hmac: {secret: [env:NEW, file:/run/old],", "hmac: ‸{time: {header: X-Time}, secret: [env:NEW, file:/run/old],", []string{"stands as {time} in what is signed"}},
 		"own source":            {"  crm:\n    format", "  ‸scoring:\n    format", nil},
 		"unknown mapped field":  {"{employees: company.size}", "{‸employes: company.size}", []string{`no field is named "employes"`}},
 		"bad path":              {"company.size", "‸company..size", []string{"is not a path"}},
@@ -400,4 +409,40 @@ func FuzzParse(f *testing.F) {
 			}
 		}
 	})
+}
+
+func at(t *testing.T, path string) preset.Place {
+	t.Helper()
+	p, err := preset.At(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+// The token with which the rest of a thin event is had stands in the contract as a reference, and never itself in a fault.
+func TestFetch(t *testing.T) {
+	t.Parallel()
+	thin := strings.Replace(whole, "    format: json\n    verify: {bearer: env:CRM}\n    history: true\n    map: {outcomes: {deal.won: won}}\n",
+		"    preset: hubspot-app\n    secret: env:APP\n    witness: true\n    fetch: {token: env:TOKEN}\n", 1)
+	a, faults := agreement.Parse("agreement.yaml", []byte(thin))
+	if len(faults) > 0 {
+		t.Fatal(faults)
+	}
+	if src, _ := a.Source("crm"); src.Fetch != "env:TOKEN" || !src.Witness {
+		t.Errorf("read as %+v", src)
+	}
+	words := fmt.Sprint(a.Contract())
+	for _, want := range []string{"{completed with env:TOKEN}", "{is a witness yes}"} {
+		if !strings.Contains(words, want) {
+			t.Errorf("the contract does not say %s", want)
+		}
+	}
+	if strings.Contains(fmt.Sprint(a.Pending()), "witness") {
+		t.Error("witnesses are told as not enforced yet")
+	}
+	_, faults = agreement.Parse("agreement.yaml", []byte(strings.Replace(thin, "env:TOKEN", "pat-na1-hunter2", 1)))
+	if len(faults) != 1 || !faults[0].Secret || strings.Contains(faults[0].Error(), "hunter2") {
+		t.Errorf("a token that stands in the text: %v", faults)
+	}
 }

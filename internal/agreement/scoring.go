@@ -3,6 +3,7 @@ package agreement
 import (
 	"fmt"
 	"slices"
+	"strings"
 )
 
 // Some of what conditions may name is made from the answers of others; these cannot look at it.
@@ -18,26 +19,34 @@ var (
 		"grade": "a grade cannot look at the grade: it is being given",
 	}
 	barredInTraits = barredInTraitsAndICP()
-	barredInRoutes = deedsBarred("a route cannot look at what was done: it is chosen before sales has the lead" + hintMark +
-		"look at the score, the grade, the channel or a field")
+	barredInRoutes = map[string]string{
+		hidden("did", ""): "a route cannot look at what was done: it is chosen before sales has the lead" + hintMark +
+			"look at the score, the grade, the channel or a field",
+		hidden("consent", ""): "where a lead goes does not turn on what it allows" + hintMark +
+			"let a stage or a grade ask for it, or name the purpose under consent.needed",
+	}
 )
 
 // barredInTraitsAndICP leaves what is known of a lead: who it is does not change with what it did, or what was made of it.
 func barredInTraitsAndICP() map[string]string {
-	out := deedsBarred("who a lead is follows from what is known of it, not from what was done" + hintMark + "look at a field, the channel or the source")
+	out := map[string]string{hidden("did", ""): "what was done", hidden("consent", ""): "what it allows"}
 	for _, name := range []string{"score", "fit", "engagement", "stage", "grade", "persona"} {
-		out[name] = "who a lead is follows from what is known of it, not from the " + name + hintMark + "look at a field, the channel or the source"
+		out[name] = "the " + name
+	}
+	for name, what := range out {
+		out[name] = "who a lead is follows from what is known of it, not from " + what + hintMark + "look at a field, the channel or the source"
 	}
 	return out
 }
 
-// deedsBarred bars did("…") with whatever kind.
-func deedsBarred(why string) map[string]string {
-	out := map[string]string{}
-	for _, kind := range Kinds() {
-		out[hidden("did", kind)] = why
+// bars is why a variable may not be looked at. The name of a function without a word bars it with every word.
+func bars(barred map[string]string, name string) (why string, ok bool) {
+	if why, ok = barred[name]; ok {
+		return why, true
 	}
-	return out
+	function, _, _ := strings.Cut(name, ".")
+	why, ok = barred[function+"."]
+	return why, ok
 }
 
 func (b *builder) readScoring(n *node) {

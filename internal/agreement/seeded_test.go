@@ -52,6 +52,10 @@ var seeded = map[string]struct {
 	"a last route that does not take all":  {[]string{"    - pool: americas\n", "    - pool: americas\n      when: ‸lead.country == \"US\"\n"}, "", "the last route takes every lead that is left", false},
 	"a grade that all have":                {[]string{"- name: A # raised", "- ‸name: AA\n  - name: A # raised"}, "", "no lead comes to the grades below", false},
 
+	"an answer that there is not": {[]string{"title: Leads for", "under_way: ‸moves\ntitle: Leads for"}, "", `"moves" is no answer for leads under way`, false},
+	"leads under way twice":       {[]string{"title: Leads for", "under_way: move\n‸under_way: stay\ntitle: Leads for"}, "", `the key "under_way" stands twice`, false},
+	"the other side's clock":      {[]string{"net-new, sourced-revenue, material]", "net-new, sourced-revenue, material, ‸first-call]"}, "", `sales promises "first-call", and marketing does this service`, false},
+
 	// What can never be.
 	"bounds that cross":          {[]string{"lead.employees >= 10 && lead.employees < 2000", "‸lead.employees >= 2000 && lead.employees < 10"}, "", "no lead ever gets its points", false},
 	"two values at once":         {[]string{`lead.industry in ["software", "professional services", "manufacturing"]`, `‸lead.industry == "software" && lead.industry == "manufacturing"`}, "", "can never hold", false},

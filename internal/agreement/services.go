@@ -2,6 +2,7 @@ package agreement
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -28,8 +29,12 @@ func (b *builder) readServices(n *node) {
 		if list := v.get("promises"); list != nil && len(b.items(list)) == 0 {
 			b.at(list, fmt.Sprintf("nothing measures the service %s", quote(s.Name)), "name a clock, a record or an obligation")
 		}
-		for _, name := range s.Promises {
-			served[name] = true
+		for _, item := range b.items(v.get("promises")) {
+			served[item.text] = true
+			if owner := b.owes(item.text); slices.Contains(s.Promises, item.text) && owner != "" && s.Party != "" && owner != s.Party {
+				b.at(item, fmt.Sprintf("%s promises %s, and %s does this service", owner, quote(item.text), s.Party),
+					fmt.Sprintf("name it in a service of %s, or name here what %s promises", owner, s.Party))
+			}
 		}
 		b.a.Services = append(b.a.Services, s)
 	}
@@ -44,6 +49,26 @@ func (b *builder) readServices(n *node) {
 			})
 		}
 	}
+}
+
+// owes is the side that makes a promise: clocks are sales', records and obligations name theirs. Empty when nobody is known to.
+func (b *builder) owes(promise string) Side {
+	for _, c := range b.a.Clocks {
+		if c.Name == promise {
+			return Sales
+		}
+	}
+	for _, r := range b.a.Records {
+		if r.Name == promise {
+			return r.Party
+		}
+	}
+	for _, o := range b.a.Obligations {
+		if o.Name == promise {
+			return o.Party
+		}
+	}
+	return ""
 }
 
 func (a *Agreement) sayServices() Section {

@@ -2,15 +2,18 @@ package agreement
 
 import (
 	"fmt"
+	"math"
 	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/leadpact/leadpact/internal/preset"
 )
 
 var (
 	fieldForm  = regexp.MustCompile(`^[a-z][a-z0-9_]{0,62}$`)
 	secretForm = regexp.MustCompile(`^(env:[A-Za-z_][A-Za-z0-9_]*|file:[^\s]+)$`)
-	pathForm   = regexp.MustCompile(`^[^.\s]+(\.[^.\s]+)*$`)
+	pathForm   = regexp.MustCompile(`^(=.+|/?([^.\s\[]+|\[[^\]]*\])(\.([^.\s\[]+|\[[^\]]*\]))*)$`)
 	headerForm = regexp.MustCompile("^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,64}$")
 )
 
@@ -64,67 +67,195 @@ func (b *builder) readSources(n *node) {
 		if v == nil {
 			continue
 		}
-		s := Source{
-			Name:    p.key.text,
-			Format:  Format(b.oneOf(b.need(v, "format"), "format", string(JSON), string(StandardWebhooks))),
-			Verify:  b.readVerify(b.need(v, "verify")),
-			Map:     b.readMap(v.get("map")),
-			Channel: b.ref(v.get("channel"), "channel", b.words.channels),
-			History: b.flag(v.get("history")),
-			Witness: b.flag(v.get("witness")),
-		}
-		b.pending(v.get("witness"), "witnesses")
-		if s.History && s.Format == StandardWebhooks {
-			b.at(v.get("history"), "history comes in batches, and Standard Webhooks has none", "let a source with format json bring it")
-		}
-		b.a.Sources = append(b.a.Sources, s)
+		b.a.Sources = append(b.a.Sources, b.readSource(p.key, v))
 	}
 }
 
-// readVerify reads the one proof of a source: bearer: SECRET, standard-webhooks: SECRET, or hmac: with its secret and form.
-func (b *builder) readVerify(n *node) Verify {
-	before := len(b.list)
-	defer func() {
-		for i := before; i < len(b.list); i++ {
-			b.list[i].Secret = true // whatever is wrong here, a secret may stand in the line
+func (b *builder) readSource(name, v *node) Source {
+	s := Source{
+		Name:    name.text,
+		Channel: b.ref(v.get("channel"), "channel", b.words.channels),
+		History: b.flag(v.get("history")),
+		Witness: b.flag(v.get("witness")),
+		own:     b.readMap(v.get("map")),
+	}
+	from := b.readPreset(name, v)
+	s.Preset, s.Formats, s.Challenge, s.IDHeader, s.Answer, s.Account = from.Name, from.Formats, from.Challenge, from.IDHeader, from.Answer, from.Account
+	s.Map = s.own.Over(from.Map)
+	switch {
+	case v.get("verify") != nil:
+		b.hushed(func() { s.Verify = b.readVerify(v.get("verify")) })
+	case from.Name != "":
+		b.hushed(func() { s.Verify = Verify{Proof: from.Proof, Secrets: b.secrets(v.get("secret"), name)} })
+	}
+	if n := v.get("accounts"); n != nil {
+		for _, item := range b.items(n) {
+			s.Accounts = append(s.Accounts, b.text(item))
 		}
-	}()
+		if from.Name != "" && len(from.Account) == 0 {
+			b.at(n, "bodies of "+quote(from.Name)+" do not say whose account they come from", "leave accounts out")
+		}
+	} else if from.Closed {
+		b.at(name, "the accounts of "+quote(from.Name)+" that may post are missing", "write accounts: [ID]; "+from.Title+" shows the id")
+	}
+	if n := b.fields(v.get("limit"), &limitShape); n != nil {
+		s.Limit = Limit{PerSecond: b.amount(b.need(n, "per_second"))}
+		s.Limit.Burst = max(1, int(math.Ceil(s.Limit.PerSecond)))
+		if burst := n.get("burst"); burst != nil {
+			s.Limit.Burst = b.count(burst, 1_000_000)
+		}
+	}
+	if n := b.fields(v.get("fetch"), &fetchShape); n != nil {
+		b.hushed(func() {
+			if token := b.need(n, "token"); token != nil {
+				s.Fetch = b.secret(token)
+			}
+		})
+		if from.Name != "" && from.Map.Fetch == "" {
+			b.at(v.get("fetch"), "bodies of "+quote(from.Name)+" are whole: nothing is fetched", "leave fetch out")
+		}
+	}
+	if s.History && s.IDHeader != "" {
+		b.at(v.get("history"), "history comes in batches, and Standard Webhooks has none", "let a source with format json bring it")
+	}
+	return s
+}
+
+// hushed reads what a secret may stand in by mistake: whatever is wrong there, no fault shows the line.
+func (b *builder) hushed(read func()) {
+	before := len(b.list)
+	read()
+	for i := before; i < len(b.list); i++ {
+		b.list[i].Secret = true
+	}
+}
+
+// readPreset reads the one of preset: and format: that stands there, and what may stand beside it.
+func (b *builder) readPreset(name, v *node) preset.Preset {
+	format, named := v.get("format"), v.get("preset")
+	var word string
+	switch {
+	case format != nil && named != nil:
+		b.at(format, "a source has a format or a preset, not both", "keep the preset")
+		return preset.Preset{}
+	case named != nil:
+		word = b.oneOf(named, "preset", preset.Names()...)
+		if (v.get("secret") == nil) == (v.get("verify") == nil) {
+			b.at(named, "a source with a preset has a secret, or verify where another proof is wanted", "write secret: env:NAME")
+		}
+	case format != nil:
+		word = b.oneOf(format, "format", plainFormats()...)
+		b.need(v, "verify")
+		if n := v.get("secret"); n != nil {
+			b.at(n, "with format the secret stands under verify", "write verify: {bearer: env:NAME}, or use preset instead of format")
+		}
+	default:
+		b.at(name, "the preset is missing: which tool posts here", "write preset: NAME, one of "+strings.Join(preset.Names(), ", ")+"; or format: json with verify")
+	}
+	if word == "" {
+		return preset.Preset{}
+	}
+	p, err := preset.ByName(word)
+	if err != nil {
+		b.at(v, err.Error(), "")
+	}
+	return p
+}
+
+// plainFormats are the presets that are no tool.
+func plainFormats() []string { return []string{"json", "form", "standard-webhooks", "cloudevents"} }
+
+// readVerify reads the one proof of a source: its kind with a secret, or with the secret and its form.
+func (b *builder) readVerify(n *node) Verify {
 	n = b.fields(n, &verifyShape)
 	if n == nil {
 		return Verify{}
 	}
 	if len(n.pairs) != 1 {
-		b.at(n, "verify names one proof", "write one of hmac, bearer, standard-webhooks")
+		b.at(n, "verify names one proof", "write one of "+strings.Join(verifyShape.names(), ", "))
 		return Verify{}
 	}
-	v := Verify{Kind: VerifyKind(n.pairs[0].key.text)}
-	value := n.pairs[0].value
-	if v.Kind != HMAC {
-		v.Secrets = b.secrets(value, n.pairs[0].key)
-		return v
+	kind, value := n.pairs[0].key, n.pairs[0].value
+	v := Verify{Proof: preset.Proof{Kind: preset.ProofKind(kind.text)}}
+	switch v.Kind {
+	case preset.HMAC:
+		v.Header, v.Encoding, v.Algorithm = "X-Signature", "hex", "sha256"
+	case preset.Query:
+		v.Param = "key"
 	}
-	v.Header, v.Encoding, v.Algorithm = "X-Signature", "hex", "sha256"
-	if value.kind != mapping {
-		v.Secrets = b.secrets(value, n.pairs[0].key)
-		return v
-	}
-	b.fields(value, &hmacShape)
-	v.Secrets = b.secrets(b.need(value, "secret"), value)
-	if h := value.get("header"); h != nil {
-		if v.Header = b.text(h); v.Header != "" && !headerForm.MatchString(v.Header) {
-			b.at(h, quote(v.Header)+" is not the name of a header", "write it as X-Signature")
+	shape, detailed := proofShapes()[v.Kind]
+	if !detailed || value.kind != mapping {
+		if v.Kind == preset.Header || v.Kind == preset.Body {
+			b.at(value, string(v.Kind)+" needs a secret and where it stands", "write "+string(v.Kind)+": {secret: env:NAME, …}")
+			return v
 		}
+		v.Secrets = b.secrets(value, kind)
+		return v
 	}
-	if e := value.get("encoding"); e != nil {
-		v.Encoding = b.oneOf(e, "encoding", "hex", "base64")
+	before := len(b.list)
+	b.fields(value, shape)
+	v.Secrets = b.secrets(b.need(value, "secret"), value)
+	if v.Kind == preset.Header {
+		b.need(value, "header")
 	}
-	if p := value.get("prefix"); p != nil {
-		v.Prefix = b.text(p)
+	if v.Kind == preset.Body {
+		v.Path = b.place(b.need(value, "path"))
 	}
-	if a := value.get("algorithm"); a != nil {
-		v.Algorithm = b.oneOf(a, "algorithm", "sha256", "sha1")
+	b.readSignature(value, &v.Proof)
+	if err := v.Check(); err != nil && len(b.list) == before {
+		b.at(value, err.Error(), "docs/webhooks.md says what each proof needs")
 	}
 	return v
+}
+
+// readSignature reads what a proof says of itself beside its secret.
+func (b *builder) readSignature(value *node, v *preset.Proof) {
+	header := func(n *node) string {
+		s := b.text(n)
+		if s != "" && !headerForm.MatchString(s) {
+			b.at(n, quote(s)+" is not the name of a header", "write it as X-Signature")
+		}
+		return s
+	}
+	if n := value.get("header"); n != nil {
+		v.Header = header(n)
+	}
+	if n := value.get("param"); n != nil {
+		v.Param = b.text(n)
+	}
+	if n := value.get("encoding"); n != nil {
+		v.Encoding = b.oneOf(n, "encoding", "hex", "base64")
+	}
+	if n := value.get("prefix"); n != nil {
+		v.Prefix = b.text(n)
+	}
+	if n := value.get("algorithm"); n != nil {
+		v.Algorithm = b.oneOf(n, "algorithm", "sha256", "sha1")
+	}
+	if n := value.get("part"); n != nil {
+		v.Part = b.text(n)
+	}
+	if n := b.fields(value.get("time"), &stampShape); n != nil {
+		v.Time = &preset.Stamp{Millis: b.flag(n.get("millis"))}
+		if h := n.get("header"); h != nil {
+			v.Time.Header = header(h)
+		}
+		if p := n.get("part"); p != nil {
+			v.Time.Part = b.text(p)
+		}
+		if (v.Time.Header == "") == (v.Time.Part == "") {
+			b.at(n, "the signed time stands in a header of its own, or in a part of the signature's", "write header: or part:")
+		}
+	}
+	if n := value.get("signed"); n != nil {
+		v.Signed = b.text(n)
+		if !strings.Contains(v.Signed, "{body}") && !strings.Contains(v.Signed, "{first}") {
+			b.at(n, "a signature that does not cover the body proves nothing", "write {body} where the body stands in what is signed")
+		}
+		if strings.Contains(v.Signed, "{time}") != (v.Time != nil) {
+			b.at(n, "{time} and time: belong together", "say under time: where the signed time stands")
+		}
+	}
 }
 
 // secrets reads one or two references. What stands there instead of a reference may be a secret, so no fault repeats it.
@@ -161,23 +292,30 @@ func (r *reader) secret(n *node) string {
 	return ""
 }
 
-func (b *builder) readMap(n *node) Mapping {
+func (b *builder) readMap(n *node) preset.Mapping {
 	if n == nil || n.kind == null {
-		return Mapping{}
+		return preset.Mapping{}
 	}
 	if b.fields(n, &mapShape) == nil {
-		return Mapping{}
+		return preset.Mapping{}
 	}
-	m := Mapping{
-		Events: b.path(n.get("events")), ID: b.path(n.get("id")), Kind: b.path(n.get("kind")),
-		OccurredAt: b.path(n.get("occurred_at")), Email: b.path(n.get("email")), ExternalID: b.path(n.get("external_id")),
-		Name: b.path(n.get("name")), Phone: b.path(n.get("phone")), Channel: b.path(n.get("channel")),
-		Rep: b.path(n.get("rep")), Reason: b.path(n.get("reason")),
+	m := preset.Mapping{
+		Events: b.paths(n.get("events")), ID: b.place(n.get("id")), Kind: b.place(n.get("kind")),
+		OccurredAt: b.place(n.get("occurred_at")), Email: b.place(n.get("email")), ExternalID: b.place(n.get("external_id")),
+		Name: b.place(n.get("name")), Phone: b.place(n.get("phone")), Channel: b.place(n.get("channel")),
+		Rep: b.place(n.get("rep")), Reason: b.place(n.get("reason")), Outcome: b.place(n.get("outcome")),
+		Mode: b.place(n.get("mode")), Confidence: b.place(n.get("confidence")),
 	}
 	if fields := n.get("fields"); fields != nil && b.isMapping(fields, "map.fields") {
-		m.Fields = map[string]string{}
+		m.Fields = map[string]preset.Place{}
 		for _, p := range fields.pairs {
-			m.Fields[b.ref(p.key, "field", b.fieldNames)] = b.path(p.value)
+			m.Fields[b.ref(p.key, "field", b.fieldNames)] = b.place(p.value)
+		}
+	}
+	if consent := n.get("consent"); consent != nil && b.isMapping(consent, "map.consent") {
+		m.Consent = map[string]preset.Place{}
+		for _, p := range consent.pairs {
+			m.Consent[p.key.text] = b.place(p.value)
 		}
 	}
 	if outcomes := n.get("outcomes"); outcomes != nil && b.isMapping(outcomes, "map.outcomes") {
@@ -196,12 +334,54 @@ func outcomeKinds() []string {
 	return slices.DeleteFunc(Kinds(), func(k string) bool { return k == Rejected })
 }
 
-// path is a dotted path into a JSON body.
-func (b *builder) path(n *node) string {
-	s := b.text(n)
-	if s != "" && !pathForm.MatchString(s) {
-		b.at(n, fmt.Sprintf("%s is not a path", quote(s)), "write the keys with dots between them, as contact.properties.email")
-		return ""
+// place is where a thing may stand: a path, or a list of paths of which the first that is filled counts; an inner list's texts are
+// joined.
+func (b *builder) place(n *node) preset.Place {
+	if n == nil || n.kind == null {
+		return nil
 	}
-	return strings.TrimSpace(s)
+	var out preset.Place
+	for _, item := range b.items(n) {
+		var alternative []preset.Path
+		for _, part := range b.items(item) {
+			path, ok := b.path(part)
+			if ok && !path.Single() {
+				b.at(part, quote(path.String())+" leads to more than one value", "name the one that counts, by its number or with [member=value]")
+				continue
+			}
+			if ok {
+				alternative = append(alternative, path)
+			}
+		}
+		if len(alternative) > 0 {
+			out = append(out, alternative)
+		}
+	}
+	return out
+}
+
+func (b *builder) paths(n *node) preset.Paths {
+	if n == nil || n.kind == null {
+		return nil
+	}
+	var out preset.Paths
+	for _, item := range b.items(n) {
+		if path, ok := b.path(item); ok {
+			out = append(out, path)
+		}
+	}
+	return out
+}
+
+func (b *builder) path(n *node) (preset.Path, bool) {
+	s := strings.TrimSpace(b.text(n))
+	if s == "" {
+		return preset.Path{}, false
+	}
+	p, err := preset.ParsePath(s)
+	if err != nil {
+		b.at(n, fmt.Sprintf("%s is not a path: %v", quote(s), err), "write the keys with dots between them, as contact.properties.email")
+		return preset.Path{}, false
+	}
+	return p, true
 }

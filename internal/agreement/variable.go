@@ -23,7 +23,8 @@ type variable struct {
 }
 
 // leadVariables are what conditions on leads may name, by the names that CEL sees.
-func leadVariables(declared []Field, persona func(*Lead) string) map[string]variable {
+func leadVariables(words vocabulary, persona func(*Lead) string) map[string]variable {
+	declared := words.fields
 	out := map[string]variable{
 		"score":      {number: func(v view) float64 { return v.lead.Score }},
 		"fit":        {number: func(v view) float64 { return v.lead.Fit }},
@@ -45,6 +46,9 @@ func leadVariables(declared []Field, persona func(*Lead) string) map[string]vari
 	}
 	for _, kind := range Kinds() {
 		out[hidden("did", kind)] = variable{number: func(v view) float64 { return float64(v.lead.Did[kind]) }}
+	}
+	for _, purpose := range words.purposes {
+		out[hidden("consent", purpose)] = variable{flag: func(v view) bool { return v.lead.Granted[purpose] }}
 	}
 	for _, f := range declared {
 		out["lead."+f.Name] = f.variable(func(v view) map[string]any { return v.lead.Fields })

@@ -154,7 +154,7 @@ func (o *owner) oneEvent(e *eventv1.Event, why error, attempts int) store.Quaran
 	}
 	return store.Quarantined{
 		// The bytes are part of the key: another event that bears the same id is another row, the same one delivered again is not.
-		Key: event.DerivedID(stream, e.GetSource(), e.GetId(), string(raw)), Stream: stream, Source: e.GetSource(), EventID: e.GetId(),
+		Key: event.DerivedID(stream, e.GetSource(), e.GetId(), string(raw)), Kind: store.PoisonEvent, Stream: stream, Source: e.GetSource(), EventID: e.GetId(),
 		Raw: raw, Reason: why.Error(), Attempts: attempts, At: time.Now().UTC().Truncate(time.Microsecond),
 	}
 }
@@ -162,7 +162,7 @@ func (o *owner) oneEvent(e *eventv1.Event, why error, attempts int) store.Quaran
 func (o *owner) wholeMessage(d *delivery, why error) store.Quarantined {
 	stream, raw := streamName(o.producer), d.msg.Data()
 	return store.Quarantined{
-		Key: event.DerivedID(stream, string(raw)), Stream: stream, Raw: raw, Reason: why.Error(),
+		Key: event.DerivedID(stream, string(raw)), Kind: store.PoisonMessage, Stream: stream, Raw: raw, Reason: why.Error(),
 		Attempts: int(d.sent), At: time.Now().UTC().Truncate(time.Microsecond),
 	}
 }

@@ -70,6 +70,12 @@ func (b *Bus) declare(ctx context.Context) error {
 	if _, err := b.js.CreateOrUpdateStream(ask, agreements(b.cfg.Replicas)); err != nil {
 		return fmt.Errorf("bus: declare stream %s: %w", agreementStream, err)
 	}
+	if _, err := b.js.CreateOrUpdateStream(ask, errandsStream(b.cfg.Replicas)); err != nil {
+		return fmt.Errorf("bus: declare stream %s: %w", errandStream, err)
+	}
+	if _, err := b.js.CreateOrUpdateConsumer(ask, errandStream, errandsConsumer()); err != nil {
+		return fmt.Errorf("bus: declare consumer %s: %w", ErrandConsumer, err)
+	}
 	return nil
 }
 

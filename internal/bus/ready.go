@@ -83,7 +83,7 @@ func (b *Bus) streamInfo(ctx context.Context, name string) (*jetstream.StreamInf
 	return s.CachedInfo(), nil
 }
 
-// Usage is the room of each producer's stream, by producer.
+// Usage is the room of each producer's stream, by producer, and of the errands'.
 func (b *Bus) Usage(ctx context.Context) (map[string]Usage, error) {
 	out := map[string]Usage{}
 	for _, producer := range producers() {
@@ -93,6 +93,11 @@ func (b *Bus) Usage(ctx context.Context) (map[string]Usage, error) {
 		}
 		out[producer] = Usage{Bytes: int64(info.State.Bytes), MaxBytes: info.Config.MaxBytes}
 	}
+	info, err := b.streamInfo(ctx, errandStream)
+	if err != nil {
+		return nil, err
+	}
+	out[ErrandConsumer] = Usage{Bytes: int64(info.State.Bytes), MaxBytes: info.Config.MaxBytes}
 	return out, nil
 }
 
@@ -118,5 +123,13 @@ func (b *Bus) Lag(ctx context.Context) (map[string]uint64, error) {
 			return nil, errors.New("bus: lag of " + streamName(producer) + " is unknown: " + strconv.Itoa(want-seen) + " consumers are missing")
 		}
 	}
+	ask, cancel := context.WithTimeout(ctx, askWithin)
+	defer cancel()
+	c, err := b.js.Consumer(ask, errandStream, ErrandConsumer)
+	if err != nil {
+		return nil, fmt.Errorf("%w: look at consumer %s: %w", ErrUnavailable, ErrandConsumer, err)
+	}
+	info := c.CachedInfo()
+	out[ErrandConsumer] = info.NumPending + uint64(info.NumAckPending)
 	return out, nil
 }

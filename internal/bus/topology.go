@@ -55,6 +55,13 @@ const (
 	agreementStream  = "LEADPACT_AGREEMENT"
 	agreementSubject = "leadpact.agreement"
 
+	errandStream  = "LEADPACT_ERRANDS"
+	errandSubject = "leadpact.errands"
+	// ErrandConsumer is the one consumer of errands, as Lag calls it.
+	ErrandConsumer = "errands"
+	// errandBytes bounds the stream: a sender that cannot be asked for long fills it, and is told to come again.
+	errandBytes = 64 << 20
+
 	// partitionsKey is where a stream remembers for how many partitions it was made.
 	partitionsKey = "leadpact_partitions"
 
@@ -75,6 +82,9 @@ const (
 
 	// maxInHand bounds the messages of one partition that an owner holds, in memory and unacknowledged.
 	maxInHand = 64
+
+	// maxErrands bounds the errands that are under way, those that wait to be tried again included.
+	maxErrands = 10_000
 
 	maxPartitions = 256
 )
@@ -153,6 +163,30 @@ func consumers(producer string, partitions int) []jetstream.ConsumerConfig {
 		}
 	}
 	return out
+}
+
+// errandsStream describes the stream of what is still to be fetched. It keeps a message until it is done with, whether or not anybody
+// listens, and what waits there for a sender that does not answer holds up no other stream.
+func errandsStream(replicas int) jetstream.StreamConfig {
+	return jetstream.StreamConfig{
+		Name:        errandStream,
+		Description: "leadpact: what thin events leave out, to be fetched",
+		Subjects:    []string{errandSubject},
+		Retention:   jetstream.WorkQueuePolicy,
+		Discard:     jetstream.DiscardNew,
+		MaxBytes:    errandBytes,
+		MaxMsgs:     -1,
+		Storage:     jetstream.FileStorage,
+		Replicas:    replicas,
+		Duplicates:  duplicates,
+	}
+}
+
+func errandsConsumer() jetstream.ConsumerConfig {
+	return jetstream.ConsumerConfig{
+		Durable: ErrandConsumer, Name: ErrandConsumer, FilterSubject: errandSubject, DeliverPolicy: jetstream.DeliverAllPolicy,
+		AckPolicy: jetstream.AckExplicitPolicy, AckWait: ackWait, MaxDeliver: -1, MaxAckPending: maxErrands,
+	}
 }
 
 // agreements describes the stream of agreement versions: kept for ever, so a new service learns all of them.

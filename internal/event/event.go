@@ -122,6 +122,8 @@ func Type(e *eventv1.Event) string {
 		return "lead.merged"
 	case *eventv1.Event_LeadErased:
 		return "lead.erased"
+	case *eventv1.Event_HookRefused:
+		return "hook.refused"
 	case *eventv1.Event_HandoffStarted:
 		return "handoff.started"
 	case *eventv1.Event_HandoffWaiting:
@@ -142,6 +144,8 @@ func Type(e *eventv1.Event) string {
 		return "clock.breached"
 	case *eventv1.Event_ClockCancelled:
 		return "clock.cancelled"
+	case *eventv1.Event_ClockCorrected:
+		return "clock.corrected"
 	case *eventv1.Event_AgreementActivated:
 		return "agreement.activated"
 	case *eventv1.Event_RosterChanged:

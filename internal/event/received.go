@@ -40,7 +40,7 @@ func Seal(e *eventv1.Event, received []byte) ([]byte, error) {
 
 // AppendReceived appends the wire form of a lead.received, as deterministic marshalling writes it.
 func AppendReceived(to []byte, r *eventv1.LeadReceived) []byte {
-	const kind, email, externalID, name, phone, channel, fields, outcome, contentHash = 1, 2, 3, 4, 5, 6, 7, 8, 9
+	const kind, email, externalID, name, phone, channel, fields, outcome, contentHash, confidence, consents, fetch = 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12
 	to = appendText(to, kind, r.GetKind())
 	to = appendText(to, email, r.GetEmail())
 	to = appendText(to, externalID, r.GetExternalId())
@@ -60,6 +60,26 @@ func AppendReceived(to []byte, r *eventv1.LeadReceived) []byte {
 	}
 	if len(r.GetContentHash()) > 0 {
 		to = protowire.AppendBytes(protowire.AppendTag(to, contentHash, protowire.BytesType), r.GetContentHash())
+	}
+	if bits := math.Float64bits(r.GetConfidence()); bits != 0 {
+		to = protowire.AppendFixed64(protowire.AppendTag(to, confidence, protowire.Fixed64Type), bits)
+	}
+	for _, c := range r.GetConsents() {
+		to = appendConsent(protowire.AppendTag(to, consents, protowire.BytesType), c)
+	}
+	return appendText(to, fetch, r.GetFetch())
+}
+
+// appendConsent appends one consent, with its size.
+func appendConsent(to []byte, c *eventv1.Consent) []byte {
+	const purpose, granted = 1, 2
+	size := sizeText(purpose, c.GetPurpose())
+	if c.GetGranted() {
+		size += protowire.SizeTag(granted) + 1
+	}
+	to = appendText(protowire.AppendVarint(to, uint64(size)), purpose, c.GetPurpose())
+	if c.GetGranted() {
+		to = protowire.AppendVarint(protowire.AppendTag(to, granted, protowire.VarintType), protowire.EncodeBool(true))
 	}
 	return to
 }

@@ -51,6 +51,10 @@ func fill(t *rapid.T, m protoreflect.Message, but protoreflect.Name) {
 				fill(t, v.Message(), "")
 				m.Mutable(f).Map().Set(protoreflect.ValueOfString(fmt.Sprint(rapid.String().Draw(t, "key"), j)).MapKey(), v)
 			}
+		case f.IsList():
+			for range rapid.IntRange(0, 5).Draw(t, "items") {
+				fill(t, m.Mutable(f).List().AppendMutable().Message(), "")
+			}
 		case f.Kind() == protoreflect.MessageKind:
 			fill(t, m.Mutable(f).Message(), "")
 		default:

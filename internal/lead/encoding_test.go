@@ -35,12 +35,22 @@ func referenceUnmarshal(data []byte) (lead.Knowledge, error) {
 // The bytes stand in stores and go into hashes that stores are compared by: they never change within a format.
 func TestEncodingIsAsItWas(t *testing.T) {
 	t.Parallel()
-	golden, err := os.ReadFile("testdata/knowledge.json")
-	if err != nil {
-		t.Fatal(err)
+	allowed := ordinary()
+	allowed.Consents = map[string]lead.Word{
+		lead.Contact: {At: at(1_700_000_000_123_000), Source: "crm", ID: "c-1"}, "marketing": {Granted: true, At: at(1_700_000_000_123_000), Source: "web", ID: "c-2"},
 	}
-	if got := marshal(t, ordinary()); got != string(bytes.TrimSpace(golden)) {
-		t.Errorf("knowledge is written as\n%s\nit was\n%s", got, golden)
+	allowed.Phone = lead.Value{Value: "+1 555", Stamp: lead.Stamp{Rank: 2, Confidence: 0.6, OccurredAt: at(1_700_000_000_123_000), Source: "ads", ID: "c-3"}}
+	for file, k := range map[string]lead.Knowledge{"testdata/knowledge.json": ordinary(), "testdata/consents.json": allowed} {
+		golden, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := marshal(t, k); got != string(bytes.TrimSpace(golden)) {
+			t.Errorf("knowledge is written as\n%s\nit was\n%s", got, golden)
+		}
+		if back, err := lead.Unmarshal(bytes.TrimSpace(golden)); err != nil || !reflect.DeepEqual(back, k) {
+			t.Errorf("%s is read as\n%+v, %v\nwant\n%+v", file, back, err, k)
+		}
 	}
 	if got := marshal(t, lead.Knowledge{}); got != `{"format":1}` {
 		t.Errorf("no knowledge is written as %s", got)
@@ -70,11 +80,15 @@ func TestEncodingIsJSON(t *testing.T) {
 		if rapid.Bool().Draw(t, "odd") {
 			k.First, k.Last, k.Latest = moment("first"), moment("last"), instant.Draw(t, "latest")
 			k.Name = lead.Value{Value: value.Draw(t, "name"), Stamp: lead.Stamp{
-				Rank: rapid.Int().Draw(t, "rank"), OccurredAt: instant.Draw(t, "at"), Source: text.Draw(t, "source"), ID: text.Draw(t, "id"),
+				Rank: rapid.Int().Draw(t, "rank"), Confidence: rapid.OneOf(rapid.Float64(), rapid.SampledFrom([]float64{0, 0.6, 1e-7, math.NaN()})).Draw(t, "confidence"),
+				OccurredAt: instant.Draw(t, "at"), Source: text.Draw(t, "source"), ID: text.Draw(t, "id"),
 			}}
 			k.Fields = map[string]lead.Value{text.Draw(t, "field"): {Value: value.Draw(t, "value")}, "size": {}}
 			k.Deeds = map[string][]lead.Deed{"none": nil, "empty": {}, text.Draw(t, "kind"): {
 				{At: instant.Draw(t, "at"), Rep: text.Draw(t, "rep"), Cycle: rapid.Uint32().Draw(t, "cycle"), Recycles: rapid.Bool().Draw(t, "recycles")},
+			}}
+			k.Consents = map[string]lead.Word{text.Draw(t, "purpose"): {
+				Granted: rapid.Bool().Draw(t, "granted"), At: instant.Draw(t, "said"), Source: text.Draw(t, "source"), ID: text.Draw(t, "id"),
 			}}
 			k.Engaged = map[string][]lead.Bin{text.Draw(t, "rule"): {{E: rapid.Int64().Draw(t, "e"), Sum: rapid.Int64().Draw(t, "sum")}, {}}}
 		}
@@ -100,6 +114,9 @@ func same(t interface{ Fatalf(string, ...any) }, data []byte) {
 
 func FuzzUnmarshal(f *testing.F) {
 	for _, k := range []lead.Knowledge{ordinary(), {}, fold(lead.Fact{
+		Source: "web", ID: "2", Kind: lead.Touch, Phone: "1", Confidence: 0.25, OccurredAt: at(8),
+		Consents: []lead.Consent{{Purpose: lead.Contact}, {Purpose: "marketing", Granted: true}},
+	}), fold(lead.Fact{
 		Source: "crm", ID: `"<1>"`, Kind: lead.Activity, Name: lead.Rejected, Reason: "not now", Rep: "r\u00e9p", Cycle: 3, OccurredAt: at(7),
 		Fields: map[string]any{"size": 1e-7, "customer": true, "country": "a\\b"},
 	})} {

@@ -50,6 +50,8 @@ func (terms) Engage(f lead.Fact) []lead.Gain {
 
 func (terms) Recycles(reason string) bool { return reason == "not now" }
 
+func (terms) Purpose(name string) bool { return name == "marketing" }
+
 func at(micros int64) time.Time { return time.UnixMicro(micros).UTC() }
 
 func sources() *rapid.Generator[string] { return rapid.SampledFrom([]string{"web", "crm", "ads"}) }
@@ -83,6 +85,12 @@ func facts() *rapid.Generator[[]lead.Fact] {
 		}
 		if rapid.Bool().Draw(t, "placed") {
 			f.Fields["country"] = rapid.String().Draw(t, "country")
+		}
+		f.Confidence = rapid.SampledFrom([]float64{0, 0, 0.6, 0.9, 1}).Draw(t, "confidence")
+		for range rapid.IntRange(0, 2).Draw(t, "consents") {
+			f.Consents = append(f.Consents, lead.Consent{
+				Purpose: rapid.SampledFrom([]string{lead.Contact, "marketing", "undeclared"}).Draw(t, "purpose"), Granted: rapid.Bool().Draw(t, "granted"),
+			})
 		}
 		return f
 	})

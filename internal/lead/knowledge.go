@@ -16,6 +16,8 @@ type Terms interface {
 	Engage(touch Fact) []Gain
 	// Recycles says whether a lead that is rejected for this reason goes back to marketing.
 	Recycles(reason string) bool
+	// Purpose says whether consent to it counts. Contact always does, whatever this answers.
+	Purpose(name string) bool
 }
 
 // Value is what the winning source says of one thing.
@@ -51,6 +53,8 @@ type Knowledge struct {
 	Deeds map[string][]Deed `json:"deeds,omitempty"`
 	// By engagement rule, ascending by E.
 	Engaged map[string][]Bin `json:"engaged,omitempty"`
+	// By purpose: the word that holds.
+	Consents map[string]Word `json:"consents,omitempty"`
 }
 
 // Touched says whether marketing's side ever reported the lead. Outcomes alone make no lead.
@@ -92,6 +96,9 @@ func Merge(a, b Knowledge) Knowledge {
 	for rule, bins := range b.Engaged {
 		d.engage(rule, bins)
 	}
+	for purpose, word := range b.Consents {
+		d.consent(purpose, word)
+	}
 	return d.Knowledge
 }
 
@@ -102,7 +109,7 @@ func Merge(a, b Knowledge) Knowledge {
 // addBins make new ones.
 type draft struct {
 	Knowledge
-	ownFields, ownDeeds, ownEngaged bool
+	ownFields, ownDeeds, ownEngaged, ownConsents bool
 }
 
 // tell adds what one fact says.
@@ -110,7 +117,7 @@ func (d *draft) tell(terms Terms, f Fact) {
 	d.reach(f.OccurredAt)
 	say := func(field string, value any) Value {
 		return Value{Value: value, Stamp: Stamp{
-			Rank: terms.Rank(field, f.Source), OccurredAt: f.OccurredAt, Source: f.Source, ID: f.ID,
+			Rank: terms.Rank(field, f.Source), Confidence: partial(f.Confidence), OccurredAt: f.OccurredAt, Source: f.Source, ID: f.ID,
 		}}
 	}
 	if f.FullName != "" {
@@ -125,6 +132,11 @@ func (d *draft) tell(terms Terms, f Fact) {
 	for field, value := range f.Fields {
 		if finite(value) && terms.Declared(field, value) {
 			d.field(field, say(field, value))
+		}
+	}
+	for _, c := range f.Consents {
+		if c.Purpose == Contact || terms.Purpose(c.Purpose) {
+			d.consent(c.Purpose, Word{Granted: c.Granted, At: f.OccurredAt, Source: f.Source, ID: f.ID})
 		}
 	}
 	switch f.Kind {
@@ -178,6 +190,14 @@ func (d *draft) engage(rule string, bins []Bin) {
 	d.Engaged[rule] = addBins(d.Engaged[rule], bins)
 }
 
+func (d *draft) consent(purpose string, word Word) {
+	if held, said := d.Consents[purpose]; said && held.Compare(word) >= 0 {
+		return
+	}
+	own(&d.Consents, &d.ownConsents)
+	d.Consents[purpose] = word
+}
+
 // own makes the map the draft's, if it is not yet.
 func own[V any](m *map[string]V, is *bool) {
 	if *is {
@@ -202,6 +222,14 @@ func greater(a, b Value) Value {
 		return a
 	}
 	return b
+}
+
+// partial is a confidence as stamps keep it: nothing of one that is full.
+func partial(confidence float64) float64 {
+	if confidence > 0 && confidence < 1 {
+		return confidence
+	}
+	return 0
 }
 
 // finite says whether the value can be written down and compared.

@@ -32,6 +32,27 @@ func TestWhoWinsAField(t *testing.T) {
 			}
 		}
 	}
+	guess := func(f lead.Fact, confidence float64) lead.Fact {
+		f.Confidence = confidence
+		return f
+	}
+	for _, c := range []struct {
+		name string
+		a, b lead.Fact
+		want float64
+	}{
+		{"a form's own word over a newer guess", say("web", "1", 1, 10), guess(say("ads", "2", 9, 20), 0.6), 10},
+		{"the surer of two guesses, though older", guess(say("web", "1", 1, 10), 0.9), guess(say("ads", "2", 9, 20), 0.6), 10},
+		{"the newer of two that are as sure", guess(say("web", "1", 1, 10), 0.6), guess(say("ads", "2", 9, 20), 0.6), 20},
+		{"a guess of the better source over another's own word", guess(say("crm", "1", 1, 10), 0.1), say("web", "2", 9, 20), 10},
+		{"full confidence said is as none said: the newer", guess(say("web", "1", 1, 10), 1), say("ads", "2", 9, 20), 20},
+	} {
+		for _, k := range []lead.Knowledge{fold(c.a, c.b), fold(c.b, c.a), lead.Merge(fold(c.b), fold(c.a))} {
+			if got := k.Fields["size"].Value; got != c.want {
+				t.Errorf("%s: size is %v, want %v", c.name, got, c.want)
+			}
+		}
+	}
 	k := fold(lead.Fact{Source: "web", ID: "1", Kind: lead.Touch, OccurredAt: at(1),
 		Fields: map[string]any{"size": "large", "undeclared": 1.0}})
 	if len(k.Fields) != 0 {
@@ -149,6 +170,7 @@ type gaining struct {
 func (gaining) Rank(string, string) int   { return 0 }
 func (gaining) Declared(string, any) bool { return true }
 func (gaining) Recycles(string) bool      { return false }
+func (gaining) Purpose(string) bool       { return false }
 func (g gaining) Engage(lead.Fact) []lead.Gain {
 	return []lead.Gain{{Rule: "rule", Points: g.points, HalfLife: g.halfLife}}
 }

@@ -53,6 +53,9 @@ func (s *scanner) knowledge() Knowledge {
 	if s.skip(`,"engaged":`) {
 		k.Engaged = scanObject(s, func() []Bin { return scanArray(s, s.bin) })
 	}
+	if s.skip(`,"consents":`) {
+		k.Consents = scanObject(s, s.word)
+	}
 	s.want(`}`)
 	return k
 }
@@ -124,6 +127,9 @@ func (s *scanner) value() Value {
 	if v.Stamp.Rank = int(rank); int64(v.Stamp.Rank) != rank {
 		s.odd = true
 	}
+	if s.skip(`,"confidence":`) {
+		v.Stamp.Confidence = s.number()
+	}
 	s.want(`,"at":`)
 	v.Stamp.OccurredAt = s.instant()
 	s.want(`,"source":`)
@@ -166,6 +172,22 @@ func (s *scanner) bin() Bin {
 	b.Sum = s.integer()
 	s.want(`}`)
 	return b
+}
+
+func (s *scanner) word() Word {
+	var w Word
+	s.want(`{"granted":`)
+	if w.Granted = s.skip(`true`); !w.Granted {
+		s.want(`false`)
+	}
+	s.want(`,"at":`)
+	w.At = s.instant()
+	s.want(`,"source":`)
+	w.Source = s.string()
+	s.want(`,"id":`)
+	w.ID = s.string()
+	s.want(`}`)
+	return w
 }
 
 // skip passes token if it stands here.

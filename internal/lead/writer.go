@@ -47,6 +47,10 @@ func (w *writer) knowledge(k Knowledge) {
 		w.raw(`,"engaged":`)
 		object(w, k.Engaged, func(all []Bin) { array(w, all, w.bin) })
 	}
+	if len(k.Consents) > 0 {
+		w.raw(`,"consents":`)
+		object(w, k.Consents, w.word)
+	}
 	w.raw(`}`)
 }
 
@@ -116,6 +120,10 @@ func (w *writer) value(v Value) {
 	}
 	w.raw(`,"stamp":{"rank":`)
 	w.integer(int64(v.Stamp.Rank))
+	if v.Stamp.Confidence != 0 {
+		w.raw(`,"confidence":`)
+		w.number(v.Stamp.Confidence)
+	}
 	w.raw(`,"at":`)
 	w.instant(v.Stamp.OccurredAt)
 	w.raw(`,"source":`)
@@ -151,6 +159,18 @@ func (w *writer) bin(b Bin) {
 	w.integer(b.E)
 	w.raw(`,"s":`)
 	w.integer(b.Sum)
+	w.raw(`}`)
+}
+
+func (w *writer) word(word Word) {
+	w.raw(`{"granted":`)
+	w.out = strconv.AppendBool(w.out, word.Granted)
+	w.raw(`,"at":`)
+	w.instant(word.At)
+	w.raw(`,"source":`)
+	w.string(word.Source)
+	w.raw(`,"id":`)
+	w.string(word.ID)
 	w.raw(`}`)
 }
 

@@ -139,13 +139,17 @@ type ClockRow struct {
 	Warned    int
 	StoppedAt time.Time
 	Agreement string
+	// RespondedAt is when a promise that was recorded as missed had been kept after all, and Witness the source that said so: the
+	// verdict turns, the breach stands beside it. Zero and empty until then.
+	RespondedAt time.Time
+	Witness     string
 }
 
-// Promise is a clock that runs, with what its handoff says of the lead.
+// Promise is a clock, with what its handoff says of the lead.
 type Promise struct {
 	ClockRow
-	// HandoffState, Pool, Grade, Channel and Cause are the handoff's.
-	HandoffState, Pool, Grade, Channel, Cause string
+	// HandoffState, HandoffAgreement, Pool, Grade, Channel and Cause are the handoff's.
+	HandoffState, HandoffAgreement, Pool, Grade, Channel, Cause string
 }
 
 // Fired is what became of promises that fell due, or came near it.
@@ -173,7 +177,9 @@ type Activity struct {
 	OccurredAt time.Time
 	RecordedAt time.Time
 	Outside    bool
-	History    bool
+	// Source is who told of it, as the agreement names the source; empty unless Outside.
+	Source  string
+	History bool
 }
 
 // Breach is a promise that was missed; unique by clock.
@@ -262,6 +268,8 @@ type HandoffTx interface {
 
 	// LiveAssignments returns the live assignment of each lead that has one.
 	LiveAssignments(ctx context.Context, leads []string) (map[string]Assignment, error)
+	// Assignments returns all of a handoff, in order of N.
+	Assignments(ctx context.Context, key HandoffKey) ([]Assignment, error)
 	// InsertAssignments: a second live assignment of a lead, or a second (lead, cycle, n), is ErrConflict.
 	InsertAssignments(ctx context.Context, rows []Assignment) error
 	// SaveAssignments writes AcceptedAt, EndedAt and EndReason; ErrConflict unless Version is one above what is stored.
@@ -281,11 +289,19 @@ type HandoffTx interface {
 	// SaveFired writes all of it at once. Of a clock it writes Version, State, WakeAt, Warned and StoppedAt; ErrConflict unless every
 	// one is open and in the version below. The rest is as with InsertBreaches, InsertNotices and Enqueue.
 	SaveFired(ctx context.Context, fired Fired) error
+	// MissedPromises returns the clocks of a handoff that are breached and that nothing has corrected, in order of (DueAt, ID). They are
+	// not locked: CorrectClocks tells who was first.
+	MissedPromises(ctx context.Context, key HandoffKey) ([]Promise, error)
+	// CorrectClocks writes RespondedAt, Witness and Version, all or none; ErrConflict unless every row is breached, not corrected, and in
+	// the version below.
+	CorrectClocks(ctx context.Context, rows []ClockRow) error
 	// InsertBreaches: a second breach of a clock is ErrConflict.
 	InsertBreaches(ctx context.Context, rows []Breach) error
 
 	// InsertActivities stores those that are new by ID; fresh[i] says whether rows[i] was.
 	InsertActivities(ctx context.Context, rows []Activity) (fresh []bool, err error)
+	// Activities returns what was done in a handoff, in order of (OccurredAt, ID).
+	Activities(ctx context.Context, key HandoffKey) ([]Activity, error)
 	// InsertNotices stores those that are new by Key.
 	InsertNotices(ctx context.Context, rows []Notice) error
 }

@@ -14,6 +14,8 @@ type Scoring interface {
 	FindLead(ctx context.Context, identifier string) (string, error)
 	// Lead returns one lead, or ErrNotFound.
 	Lead(ctx context.Context, id string) (Lead, error)
+	// LeadsAfter returns up to limit leads in order of id, those behind one id; "" is before all.
+	LeadsAfter(ctx context.Context, id string, limit int) ([]Lead, error)
 	// Transitions returns a lead's changes of stage, the oldest first.
 	Transitions(ctx context.Context, lead string) ([]Transition, error)
 	// EachLead calls f for every lead in order of id, with its facts in order of (source, id). It reads one snapshot.
@@ -77,6 +79,7 @@ type Transition struct {
 // ScoringTx is one transaction of scoring.
 type ScoringTx interface {
 	OutboxTx
+	QuarantineTx
 	// Resolve returns the lead of each identifier that has one.
 	Resolve(ctx context.Context, identifiers []string) (map[string]string, error)
 	// Bind stores identifiers that are new and returns the lead of each: an identifier that another transaction bound first

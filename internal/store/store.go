@@ -77,32 +77,8 @@ type Agreements interface {
 	SaveAgreement(ctx context.Context, row AgreementRow) error
 	// ListAgreements returns all versions, the oldest first.
 	ListAgreements(ctx context.Context) ([]AgreementRow, error)
-}
-
-// Quarantined is one event, or one message that is no batch, that failed alone and for good.
-type Quarantined struct {
-	// Key names it for ever: the same poison delivered again is the same row.
-	Key      string
-	Stream   string
-	Source   string // of the event, when it could be read
-	EventID  string
-	Raw      []byte
-	Reason   string
-	Attempts int
-	At       time.Time
-}
-
-// Quarantine keeps poison with its raw bytes.
-type Quarantine interface {
-	// SaveQuarantined stores rows; a key that is there already only counts one more attempt.
-	SaveQuarantined(ctx context.Context, rows []Quarantined) error
-	// ListQuarantined returns up to limit rows, the oldest first.
-	ListQuarantined(ctx context.Context, limit int) ([]Quarantined, error)
-	// CountQuarantined counts the rows.
-	CountQuarantined(ctx context.Context) (int, error)
-	// ExpireQuarantined deletes the rows from before t, and returns how many: raw bytes may name a person, and live for a stated
-	// time only.
-	ExpireQuarantined(ctx context.Context, t time.Time) (int, error)
+	// CountAgreements counts them: for who asks often whether there is another.
+	CountAgreements(ctx context.Context) (int, error)
 }
 
 // Leases gives shards of timed work one owner at a time, while NATS is away too. A lease is for order and speed: whoever lost it

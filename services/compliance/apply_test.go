@@ -11,6 +11,7 @@ import (
 
 	"github.com/leadpact/leadpact/internal/bus"
 	"github.com/leadpact/leadpact/internal/event"
+	"github.com/leadpact/leadpact/internal/quarantine"
 	"github.com/leadpact/leadpact/internal/store"
 	eventv1 "github.com/leadpact/leadpact/proto/leadpact/event/v1"
 	"github.com/leadpact/leadpact/services/compliance/ledger"
@@ -123,9 +124,41 @@ func TestQuarantineKeepsPoison(t *testing.T) {
 		if err := a.Quarantine(t.Context(), []store.Quarantined{row}); err != nil {
 			t.Fatal(err)
 		}
-		rows, err := s.ListQuarantined(t.Context(), 10)
-		if err != nil || len(rows) != 1 || !bytes.Equal(rows[0].Raw, row.Raw) {
-			t.Fatalf("quarantine holds %+v, %v", rows, err)
+		kept, err := s.Quarantined(t.Context(), "k")
+		if err != nil || !bytes.Equal(kept.Raw, row.Raw) {
+			t.Fatalf("quarantine holds %+v, %v", kept, err)
+		}
+	})
+}
+
+// TestRetryOfPoison: what was poison goes into the ledger once, and a dry run says so before.
+func TestRetryOfPoison(t *testing.T) {
+	t.Parallel()
+	onBoth(t, func(t *testing.T, s store.Compliance, _ place) {
+		a := newReplica(t, s, "a")
+		good := story(seeded(t), 1)[0]
+		bad := proto.CloneOf(good)
+		bad.Id = ""
+		again := quarantine.Again(s, a)
+		for key, e := range map[string]*eventv1.Event{"good": good, "bad": bad} {
+			raw, err := proto.Marshal(e)
+			if err != nil {
+				t.Fatal(err)
+			}
+			row := store.Quarantined{Key: key, Kind: store.PoisonEvent, Raw: raw, Attempts: 1, At: began}
+			if err := a.Quarantine(t.Context(), []store.Quarantined{row}); err != nil {
+				t.Fatal(err)
+			}
+			for _, trial := range []quarantine.Trial{{Dry: true}, {}, {}} { // the last: a process ended between the commit and the row's end
+				v, err := again(t.Context(), row, trial)
+				if bus.IsPermanent(err) != (key == "bad") || (key == "good" && (err != nil || v.Outcome != quarantine.Applied)) {
+					t.Errorf("%s, dry %t: %+v, %v", key, trial.Dry, v, err)
+				}
+			}
+		}
+		verifyLedger(t, s, []*eventv1.Event{good})
+		if rows, err := s.ListQuarantined(t.Context(), store.Search{Limit: 9}); err != nil || len(rows) != 1 || rows[0].Key != "bad" {
+			t.Errorf("there wait %+v, %v", rows, err)
 		}
 	})
 }

@@ -100,6 +100,16 @@ func (s *Service) Apply(ctx context.Context, _ int, events []*eventv1.Event) err
 	return nil
 }
 
+// Check returns the Permanent error that Apply would return, and writes nothing.
+func (s *Service) Check(_ context.Context, events []*eventv1.Event) error {
+	for _, e := range events {
+		if _, err := ledger.Line(e); err != nil {
+			return bus.Permanent(err)
+		}
+	}
+	return nil
+}
+
 // Quarantine keeps what can never be applied.
 func (s *Service) Quarantine(ctx context.Context, rows []store.Quarantined) error {
 	if err := s.cfg.Store.SaveQuarantined(ctx, rows); err != nil {

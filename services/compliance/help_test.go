@@ -160,7 +160,7 @@ func seeded(t *testing.T) *rand.Rand {
 var began = time.Date(2026, 3, 2, 10, 0, 0, 0, time.UTC)
 
 // story is what services say of some leads: each comes in, is staged and assigned, and its clock starts and ends in one of the
-// ways, or not at all. Times are quarters of a second, so that sums are exact in whatever order they are made.
+// ways, or not at all; of the breaches some are corrected. Times are quarters of a second, so that sums are exact in whatever order they are made.
 func story(r *rand.Rand, leads int) []*eventv1.Event {
 	var out []*eventv1.Event
 	say := func(source, id, lead string, at time.Time, e *eventv1.Event) {
@@ -187,7 +187,7 @@ func story(r *rand.Rand, leads int) []*eventv1.Event {
 		due := at.Add(5 * time.Minute)
 		c := &eventv1.Clock{Id: lead + "/1/1/call", Name: "call", Terms: terms, StartedAt: event.Micros(at), DueAt: event.Micros(due)}
 		say(event.Handoff, lead+"/started", lead, at, &eventv1.Event{Body: &eventv1.Event_ClockStarted{ClockStarted: &eventv1.ClockStarted{Clock: c}}})
-		switch r.IntN(4) {
+		switch r.IntN(5) {
 		case 0:
 			stopped := at.Add(time.Duration(r.IntN(1000)) * 250 * time.Millisecond)
 			say(event.Handoff, lead+"/met", lead, stopped, &eventv1.Event{Body: &eventv1.Event_ClockMet{ClockMet: &eventv1.ClockMet{
@@ -197,21 +197,31 @@ func story(r *rand.Rand, leads int) []*eventv1.Event {
 			say(event.Handoff, lead+"/breached", lead, due, &eventv1.Event{Body: &eventv1.Event_ClockBreached{ClockBreached: &eventv1.ClockBreached{
 				Clock: c, Remedy: "reassign",
 			}}})
-		case 2:
+			if r.IntN(2) == 0 {
+				continue
+			}
+			responded := at.Add(time.Duration(r.IntN(1200)) * 250 * time.Millisecond)
+			say(event.Handoff, lead+"/corrected", lead, responded, &eventv1.Event{Body: &eventv1.Event_ClockCorrected{ClockCorrected: &eventv1.ClockCorrected{
+				Clock: c, RespondedAt: event.Micros(responded), By: "attempt", Source: "crm", BreachedAt: event.Micros(due),
+			}}})
+		case 2, 3:
 			say(event.Handoff, lead+"/cancelled", lead, at, &eventv1.Event{Body: &eventv1.Event_ClockCancelled{ClockCancelled: &eventv1.ClockCancelled{
-				Clock: c, Reason: "closed",
+				Clock: c, Reason: []string{"closed", "withdrawn"}[r.IntN(2)],
 			}}})
 		}
 	}
 	return out
 }
 
-// breachesOf are the clocks that the story breaks, sorted.
+// breachesOf are the clocks that the story breaks, and those whose breach it corrects, sorted.
 func breachesOf(events []*eventv1.Event) []string {
 	var out []string
 	for _, e := range events {
 		if b := e.GetClockBreached(); b != nil {
 			out = append(out, b.GetClock().GetId())
+		}
+		if c := e.GetClockCorrected(); c != nil {
+			out = append(out, "corrected "+c.GetClock().GetId())
 		}
 	}
 	slices.Sort(out)

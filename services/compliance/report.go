@@ -81,8 +81,12 @@ func attainments(tallies []store.Tally, group ledger.Group) []*leadpactv1.Attain
 			r.Met, r.Open = r.GetMet()+n, r.GetOpen()-n
 		case "breached":
 			r.Breached, r.Open = r.GetBreached()+n, r.GetOpen()-n
+		case "corrected":
+			r.Corrected, r.Met, r.Breached = r.GetCorrected()+n, r.GetMet()+n, r.GetBreached()-n
 		case "cancelled":
 			r.Cancelled, r.Open = r.GetCancelled()+n, r.GetOpen()-n
+		case "withdrawn":
+			r.Withdrawn, r.Open = r.GetWithdrawn()+n, r.GetOpen()-n
 		}
 	}
 	out := slices.SortedFunc(maps.Values(rows), func(a, b *leadpactv1.Attainment) int {

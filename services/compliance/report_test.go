@@ -15,7 +15,7 @@ import (
 )
 
 // counts is a recount of a story by hand: who started, kept and missed how much.
-type counts struct{ started, met, breached, cancelled int64 }
+type counts struct{ started, met, breached, cancelled, withdrawn, corrected int64 }
 
 func countBy(events []*eventv1.Event, key func(*eventv1.Terms) string) map[string]*counts {
 	out := map[string]*counts{}
@@ -35,7 +35,13 @@ func countBy(events []*eventv1.Event, key func(*eventv1.Terms) string) map[strin
 		case *eventv1.Event_ClockBreached:
 			of(b.ClockBreached.GetClock()).breached++
 		case *eventv1.Event_ClockCancelled:
-			of(b.ClockCancelled.GetClock()).cancelled++
+			if b.ClockCancelled.GetReason() == "withdrawn" {
+				of(b.ClockCancelled.GetClock()).withdrawn++
+			} else {
+				of(b.ClockCancelled.GetClock()).cancelled++
+			}
+		case *eventv1.Event_ClockCorrected:
+			of(b.ClockCorrected.GetClock()).corrected++
 		}
 	}
 	return out
@@ -69,11 +75,11 @@ func TestGetAttainment(t *testing.T) {
 			want := map[string]*leadpactv1.Attainment{}
 			for k, n := range countBy(events, key) {
 				row := &leadpactv1.Attainment{
-					Key: k, Clock: "call", Met: n.met, Breached: n.breached, Cancelled: n.cancelled,
-					Open: n.started - n.met - n.breached - n.cancelled, Ratio: 1,
+					Key: k, Clock: "call", Met: n.met + n.corrected, Breached: n.breached - n.corrected, Cancelled: n.cancelled, Withdrawn: n.withdrawn,
+					Corrected: n.corrected, Open: n.started - n.met - n.breached - n.cancelled - n.withdrawn, Ratio: 1,
 				}
 				if n.met+n.breached > 0 {
-					row.Ratio = float64(n.met) / float64(n.met+n.breached)
+					row.Ratio = float64(n.met+n.corrected) / float64(n.met+n.breached)
 				}
 				want[k] = row
 			}

@@ -1,7 +1,9 @@
 package compliance
 
 import (
+	"cmp"
 	"context"
+	"slices"
 	"time"
 
 	"google.golang.org/grpc"
@@ -24,7 +26,7 @@ const (
 )
 
 // WatchBreaches implements leadpactv1.ComplianceServiceServer. A line is visible only with all lines of its shard below it, so
-// reading on from a number leaves no gap; and a message's cursor never lies past a breach that was not sent yet.
+// reading on from a number leaves no gap; and a message's cursor never lies past a breach or a correction that was not sent yet.
 func (s *Service) WatchBreaches(req *leadpactv1.WatchBreachesRequest, stream grpc.ServerStreamingServer[leadpactv1.WatchBreachesResponse]) error {
 	at, err := parseCursor(req.GetCursor())
 	if err != nil {
@@ -73,44 +75,81 @@ func (s *Service) end(ctx context.Context) (cursor, error) {
 	return end, nil
 }
 
-// sendBreaches sends all breaches after at and up to end, and leaves at there. Shards that have not grown cost no query.
+// sendBreaches sends all breaches and corrections after at and up to end, and leaves at there. Shards that have not grown cost no query.
 func (s *Service) sendBreaches(ctx context.Context, at *cursor, end cursor, stream grpc.ServerStreamingServer[leadpactv1.WatchBreachesResponse]) error {
 	for shard := range end {
 		for at[shard] < end[shard] {
-			entries, err := s.cfg.Store.Entries(ctx, shard, at[shard], "clock.breached", page)
+			entries, upto, err := s.verdicts(ctx, shard, at[shard], end[shard])
 			if err != nil {
 				return s.internal(ctx, "read the ledger", err)
 			}
 			for _, entry := range entries {
-				b, err := breach(entry)
+				m, err := verdict(entry)
 				if err != nil {
 					return s.internal(ctx, "decode a line of the ledger", err)
 				}
 				at[shard] = entry.Seq
-				if err := stream.Send(&leadpactv1.WatchBreachesResponse{Breach: b, Cursor: at.String()}); err != nil {
+				m.Cursor = at.String()
+				if err := stream.Send(m); err != nil {
 					return err
 				}
 			}
-			if len(entries) < page {
-				at[shard] = max(at[shard], end[shard])
-			}
+			at[shard] = upto
 		}
 	}
 	return nil
 }
 
-func breach(entry store.Entry) (*leadpactv1.Breach, error) {
+// verdicts are the next breaches and corrections of a shard, in their order, and the line up to which there are no others. The types are
+// read one after the other, so nothing past end counts: a line that was written in between is in the second look alone.
+func (s *Service) verdicts(ctx context.Context, shard int, after, end int64) (entries []store.Entry, upto int64, err error) {
+	upto = end
+	for _, typ := range []string{"clock.breached", "clock.corrected"} {
+		lines, err := s.cfg.Store.Entries(ctx, shard, after, typ, page)
+		if err != nil {
+			return nil, 0, err
+		}
+		if len(lines) == page {
+			upto = min(upto, lines[page-1].Seq)
+		}
+		entries = append(entries, lines...)
+	}
+	entries = slices.DeleteFunc(entries, func(e store.Entry) bool { return e.Seq > upto })
+	slices.SortFunc(entries, func(a, b store.Entry) int { return cmp.Compare(a.Seq, b.Seq) })
+	return entries, upto, nil
+}
+
+// verdict is a line as watchers see it.
+func verdict(entry store.Entry) (*leadpactv1.WatchBreachesResponse, error) {
 	var e eventv1.Event
 	if err := proto.Unmarshal(entry.Data, &e); err != nil {
 		return nil, err
 	}
+	if e.GetClockCorrected() != nil {
+		return &leadpactv1.WatchBreachesResponse{Correction: correction(&e)}, nil
+	}
+	return &leadpactv1.WatchBreachesResponse{Breach: breach(&e)}, nil
+}
+
+func correction(e *eventv1.Event) *leadpactv1.Correction {
+	told := e.GetClockCorrected()
+	c, t := told.GetClock(), told.GetClock().GetTerms()
+	return &leadpactv1.Correction{
+		ClockId: c.GetId(), Clock: c.GetName(), Lead: e.GetLead(), Cycle: t.GetCycle(), Assignment: t.GetAssignment(),
+		Rep: t.GetRep(), Team: t.GetTeam(), DueAt: timestamppb.New(event.Time(c.GetDueAt())),
+		RespondedAt: timestamppb.New(event.Time(told.GetRespondedAt())), RecordedAt: timestamppb.New(event.Time(e.GetRecordedAt())),
+		By: told.GetBy(), Source: told.GetSource(),
+	}
+}
+
+func breach(e *eventv1.Event) *leadpactv1.Breach {
 	c, t := e.GetClockBreached().GetClock(), e.GetClockBreached().GetClock().GetTerms()
 	return &leadpactv1.Breach{
 		ClockId: c.GetId(), Clock: c.GetName(), Lead: e.GetLead(), Cycle: t.GetCycle(), Assignment: t.GetAssignment(),
 		Rep: t.GetRep(), Team: t.GetTeam(), Pool: t.GetPool(), Grade: t.GetGrade(), Channel: t.GetChannel(),
 		StartedAt: timestamppb.New(event.Time(c.GetStartedAt())), DueAt: timestamppb.New(event.Time(c.GetDueAt())),
 		RecordedAt: timestamppb.New(event.Time(e.GetRecordedAt())), Remedy: e.GetClockBreached().GetRemedy(),
-	}, nil
+	}
 }
 
 // internal logs what went wrong and tells the caller no more than what was tried.

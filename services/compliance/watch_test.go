@@ -48,6 +48,10 @@ func watch(t *testing.T, conn *grpc.ClientConn, cursor string, once bool, most i
 func clocksOf(messages []*leadpactv1.WatchBreachesResponse) []string {
 	var out []string
 	for _, m := range messages {
+		if c := m.GetCorrection(); c != nil {
+			out = append(out, "corrected "+c.GetClockId())
+			continue
+		}
 		out = append(out, m.GetBreach().GetClockId())
 	}
 	return out
@@ -161,6 +165,72 @@ func TestWatchTellsTheBreach(t *testing.T) {
 		}
 		if !slices.Equal(got, want) {
 			t.Errorf("got %v, want %v", got, want)
+		}
+	})
+}
+
+func correctionOf(lead string, i int) *eventv1.Event {
+	clock := breachOf(lead, i).GetClockBreached().GetClock()
+	return &eventv1.Event{
+		Source: event.Handoff, Id: clock.GetId() + "/corrected", Lead: lead, Mode: eventv1.Mode_MODE_LIVE,
+		OccurredAt: event.Micros(began.Add(time.Minute)), RecordedAt: event.Micros(began.Add(3 * time.Hour)),
+		Body: &eventv1.Event_ClockCorrected{ClockCorrected: &eventv1.ClockCorrected{
+			Clock: clock, RespondedAt: event.Micros(began.Add(time.Minute)), By: "attempt", Source: "crm", BreachedAt: clock.GetDueAt(),
+		}},
+	}
+}
+
+func TestWatchTellsTheCorrection(t *testing.T) {
+	t.Parallel()
+	onBoth(t, func(t *testing.T, s store.Compliance, _ place) {
+		a := newReplica(t, s, "a")
+		apply(t, a, breachOf("l", 0), correctionOf("l", 0), correctionOf("l", 0))
+		messages := watch(t, serve(t, a)(identity.Rep), "", true, all)
+		if len(messages) != 2 || messages[0].GetBreach().GetClockId() != "l/0s" || messages[0].GetCorrection() != nil || messages[1].GetBreach() != nil {
+			t.Fatalf("got %v, want the breach and then what corrects it", messages)
+		}
+		c := messages[1].GetCorrection()
+		got := []any{
+			c.GetClockId(), c.GetClock(), c.GetLead(), c.GetCycle(), c.GetAssignment(), c.GetRep(), c.GetTeam(),
+			c.GetDueAt().AsTime(), c.GetRespondedAt().AsTime(), c.GetRecordedAt().AsTime(), c.GetBy(), c.GetSource(),
+		}
+		want := []any{
+			"l/0s", "call", "l", uint32(3), "as", "ana", "north",
+			began.Add(time.Hour), began.Add(time.Minute), began.Add(3 * time.Hour), "attempt", "crm",
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("got %v, want %v", got, want)
+		}
+	})
+}
+
+// More than a page of both, mixed: each once, in the ledger's order, from every cursor.
+func TestWatchPagesThroughBoth(t *testing.T) {
+	t.Parallel()
+	onBoth(t, func(t *testing.T, s store.Compliance, _ place) {
+		r := seeded(t)
+		a := newReplica(t, s, "a")
+		var events []*eventv1.Event
+		var want []string
+		for i := range 2 * page {
+			b := breachOf("l", i)
+			events, want = append(events, b), append(want, b.GetId())
+			if i < page/2 || r.IntN(3) == 0 {
+				c := correctionOf("l", i)
+				events, want = append(events, c), append(want, "corrected "+b.GetId())
+			}
+		}
+		apply(t, a, events...)
+		conn := serve(t, a)(identity.Rep)
+		whole := watch(t, conn, "", true, all)
+		if got := clocksOf(whole); !slices.Equal(got, want) {
+			t.Fatalf("%d of %d messages, or in another order", len(got), len(want))
+		}
+		for range 5 {
+			i := r.IntN(len(whole))
+			if rest := clocksOf(watch(t, conn, whole[i].GetCursor(), true, all)); !slices.Equal(rest, want[i+1:]) {
+				t.Errorf("from message %d on: %d messages, want %d", i, len(rest), len(want[i+1:]))
+			}
 		}
 	})
 }

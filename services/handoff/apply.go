@@ -64,12 +64,32 @@ func (s *Service) Apply(ctx context.Context, _ int, events []*eventv1.Event) err
 	return err
 }
 
+// Check returns the Permanent error that Apply would return for what the events say, and changes nothing. What only the desk shows, it
+// does not see.
+func (s *Service) Check(ctx context.Context, events []*eventv1.Event) error {
+	var mine []*eventv1.Event
+	for _, e := range events {
+		takes, err := check(e)
+		if err != nil {
+			return bus.Permanent(fmt.Errorf("event %s: %w", e.GetId(), err))
+		}
+		if takes {
+			mine = append(mine, e)
+		}
+	}
+	if err := s.people.refresh(ctx); err != nil {
+		return err
+	}
+	return s.foresee(ctx, mine, &need{})
+}
+
 // check says whether an event is one that handoff acts on; what says nothing to act on is an error for good.
 func check(e *eventv1.Event) (bool, error) {
 	switch body := e.GetBody().(type) {
 	case *eventv1.Event_LeadStaged:
-		if !body.LeadStaged.GetHandoff() || e.GetMode() == eventv1.Mode_MODE_HISTORY {
-			return false, nil // history wakes nobody
+		wakes := body.LeadStaged.GetHandoff() && e.GetMode() != eventv1.Mode_MODE_HISTORY // history wakes nobody
+		if !wakes && !body.LeadStaged.GetWithdrawn() {
+			return false, nil
 		}
 		if body.LeadStaged.GetCycle() == 0 || e.GetAgreement() == "" {
 			return false, errors.New("a lead at the handoff point must name its cycle and the agreement's hash")
@@ -110,7 +130,7 @@ func (s *Service) foresee(ctx context.Context, events []*eventv1.Event, n *need)
 			n.reps = append(n.reps, rep)
 		}
 		staged := e.GetLeadStaged()
-		if staged == nil {
+		if !staged.GetHandoff() {
 			continue
 		}
 		version, err := s.versions.get(ctx, e.GetAgreement())
@@ -146,6 +166,9 @@ func poolFor(version *agreement.Agreement, staged *eventv1.LeadStaged) (string, 
 func (d *desk) take(ctx context.Context, tx store.HandoffTx, e *eventv1.Event) error {
 	switch body := e.GetBody().(type) {
 	case *eventv1.Event_LeadStaged:
+		if body.LeadStaged.GetWithdrawn() {
+			return d.withdraw(e, body.LeadStaged)
+		}
 		return d.begin(e, body.LeadStaged)
 	case *eventv1.Event_LeadOutcome:
 		return d.outcome(ctx, tx, e, body.LeadOutcome)

@@ -15,15 +15,19 @@ import (
 
 // Why an assignment ended, or a clock fell away.
 const (
-	rejected = "rejected"
-	breached = "breached"
-	closed   = "closed"
-	recycled = "recycled"
-	merged   = "merged"
-	erased   = "erased"
-	assigned = "assigned" // of the clock of a handoff that waited
-	moved    = "hours_changed"
+	rejected  = "rejected"
+	breached  = "breached"
+	closed    = "closed"
+	recycled  = "recycled"
+	merged    = "merged"
+	erased    = "erased"
+	withdrawn = "withdrawn" // the person took back his consent
+	assigned  = "assigned"  // of the clock of a handoff that waited
+	moved     = "hours_changed"
 )
+
+// VersionChanged is why a clock fell away that goes on as another, under a later version of the agreement.
+const VersionChanged = "version_changed"
 
 // basis is what a decision of routing rested on, kept so that it can be decided again.
 type basis struct {
@@ -170,8 +174,12 @@ func (d *desk) release(f *file, why string, at time.Time) error {
 		Body: &eventv1.Event_HandoffReleased{HandoffReleased: &eventv1.HandoffReleased{Terms: f.terms(), Reason: why}},
 	})
 	// Who gave it back or closed it knows.
-	if why == breached || why == merged || why == erased {
-		d.notify(f, notice{typ: "lead.released", about: f.live.ID, rep: f.live.Rep, assignment: f.live.ID}, d.roster.addresses(f.live.Rep))
+	if why == breached || why == merged || why == erased || why == withdrawn && !f.quiet {
+		typ := "lead.released"
+		if why == withdrawn {
+			typ = "lead.withdrawn" // whoever works on it must stop
+		}
+		d.notify(f, notice{typ: typ, about: f.live.ID, rep: f.live.Rep, assignment: f.live.ID}, d.roster.addresses(f.live.Rep))
 	}
 	f.live.EndedAt, f.live.EndReason, f.live.dirty = at, why, true
 	f.live = nil

@@ -70,13 +70,20 @@ func (d *desk) holds(f *file, version *agreement.Agreement, rep string) (bool, e
 }
 
 // addClock lays a new clock on the file and tells it.
-func (d *desk) addClock(f *file, row store.ClockRow) {
+func (d *desk) addClock(f *file, row store.ClockRow) *running {
 	r := &running{ClockRow: row, new: true, dirty: true}
 	f.clocks = append(f.clocks, r)
-	d.say(f, r.StartedAt, &eventv1.Event{
+	d.tell(f, r, r.StartedAt, &eventv1.Event{
 		Id: event.DerivedID("clock.started", r.ID), Cause: f.handoff.Cause,
 		Body: &eventv1.Event_ClockStarted{ClockStarted: &eventv1.ClockStarted{Clock: f.told(r)}},
 	})
+	return r
+}
+
+// tell queues an event of a clock, which may run under a later version than its handoff.
+func (d *desk) tell(f *file, r *running, at time.Time, e *eventv1.Event) {
+	d.say(f, at, e)
+	e.Agreement = r.Agreement
 }
 
 // calendar is the hours that a promise runs on, and their name.
@@ -116,6 +123,9 @@ func (d *desk) step(f *file, r *running, did string, at time.Time, cause string)
 	if err != nil {
 		return err
 	}
+	if _, err := d.version(f.handoff.Agreement); err != nil { // whose people are told
+		return err
+	}
 	before := state(r.ClockRow)
 	after, effect, err := clock.Step(promise, hours, before, did, at)
 	if err != nil {
@@ -133,7 +143,7 @@ func (d *desk) step(f *file, r *running, did string, at time.Time, cause string)
 	case clock.Warns:
 		d.warned(f, r)
 	case clock.Keeps:
-		d.say(f, at, &eventv1.Event{
+		d.tell(f, r, at, &eventv1.Event{
 			Id: event.DerivedID("clock.met", r.ID), Cause: cause,
 			Body: &eventv1.Event_ClockMet{ClockMet: &eventv1.ClockMet{Clock: f.told(r), StoppedAt: event.Micros(at), By: did}},
 		})
@@ -146,7 +156,7 @@ func (d *desk) step(f *file, r *running, did string, at time.Time, cause string)
 
 func (d *desk) warned(f *file, r *running) {
 	percent := fmt.Sprint(r.Warned)
-	d.say(f, d.now, &eventv1.Event{
+	d.tell(f, r, d.now, &eventv1.Event{
 		Id: event.DerivedID("clock.warned", r.ID, percent), Cause: f.handoff.Cause,
 		Body: &eventv1.Event_ClockWarned{ClockWarned: &eventv1.ClockWarned{Clock: f.told(r), Percent: uint32(r.Warned)}},
 	})
@@ -162,7 +172,7 @@ func (d *desk) broke(f *file, r *running, remedy agreement.Remedy) error {
 	d.breaches = append(d.breaches, store.Breach{
 		Clock: r.ID, Assignment: r.Assignment, Lead: r.Lead, DueAt: r.DueAt, RecordedAt: d.now,
 	})
-	d.say(f, r.DueAt, &eventv1.Event{
+	d.tell(f, r, r.DueAt, &eventv1.Event{
 		Id: event.DerivedID("clock.breached", r.ID), Cause: f.handoff.Cause,
 		Body: &eventv1.Event_ClockBreached{ClockBreached: &eventv1.ClockBreached{Clock: f.told(r), Remedy: string(remedy)}},
 	})
@@ -189,9 +199,14 @@ func (d *desk) broke(f *file, r *running, remedy agreement.Remedy) error {
 	return d.passOn(f, breached, r.DueAt)
 }
 
-// settle breaks every clock of the files that was due by at, in the order in which they fell due, and tells the warnings that
-// have come. A remedy may start new clocks; those are not due yet.
+// settle lets the clocks of the files go on under the versions that took them over, breaks every one that was due by at, in the order
+// in which they fell due, and tells the warnings that have come. A remedy may start new clocks; those are not due yet.
 func (d *desk) settle(files []*file, at time.Time) error {
+	for _, f := range files {
+		if err := d.inherit(f); err != nil {
+			return err
+		}
+	}
 	type entry struct {
 		f *file
 		r *running
@@ -256,7 +271,7 @@ func (d *desk) cancelClock(f *file, r *running, why string, at time.Time) {
 	}
 	apply(&r.ClockRow, state(r.ClockRow).Cancel(at))
 	r.dirty = true
-	d.say(f, at, &eventv1.Event{
+	d.tell(f, r, at, &eventv1.Event{
 		Id: event.DerivedID("clock.cancelled", r.ID), Cause: f.handoff.Cause,
 		Body: &eventv1.Event_ClockCancelled{ClockCancelled: &eventv1.ClockCancelled{Clock: f.told(r), Reason: why}},
 	})

@@ -29,11 +29,15 @@ type desk struct {
 	breaches []store.Breach
 	notices  []store.Notice
 	late     []time.Duration // how late each wake-up was looked at
+	words    []word          // outcomes that came after the breach
 	made     []made
 	freed    bool          // a rep has room again
 	waits    bool          // a lead has begun to wait
 	shut     map[door]bool // doors at which no lead at all gets through
 	hourless map[hourlessKey][]string
+	line     lineage
+	light    bool     // there are clocks on it and nothing else
+	audit    []string // which clocks were computed anew
 }
 
 // pool is a pool's row and, once a lead was to be handed to it, its rotation among the crew that it has in the lead's agreement.
@@ -58,6 +62,9 @@ type file struct {
 	live       *hold
 	holds      []*hold
 	clocks     []*running
+	// quiet says that nobody is told of its end: only history tells of it.
+	quiet    bool
+	searched bool // its missed clocks are among clocks
 }
 
 type hold struct {
@@ -68,6 +75,7 @@ type hold struct {
 type running struct {
 	store.ClockRow
 	new, dirty bool
+	missed     bool // read as breached: all that can happen to it is its correction
 }
 
 // made is one assignment, for the counters.
@@ -80,7 +88,7 @@ func newDesk(s *Service, now time.Time) *desk {
 	return &desk{
 		now: now, roster: s.people.now(), hours: &s.hours, versions: &s.versions, shards: s.cfg.Shards,
 		pools: make(map[string]*pool), reps: make(map[string]*load), files: make(map[string]*file),
-		shut: make(map[door]bool), hourless: make(map[hourlessKey][]string),
+		shut: make(map[door]bool), hourless: make(map[hourlessKey][]string), line: s.versions.descends(),
 	}
 }
 
@@ -297,13 +305,16 @@ func (d *desk) saveAssignments(ctx context.Context, tx store.HandoffTx) error {
 }
 
 func (d *desk) saveClocks(ctx context.Context, tx store.HandoffTx) error {
-	var fresh, changed []store.ClockRow
+	var fresh, changed, corrected []store.ClockRow
 	for _, f := range d.order {
 		for _, c := range f.clocks {
 			switch {
 			case c.new:
 				c.Version = 1
 				fresh = append(fresh, c.ClockRow)
+			case c.dirty && c.missed:
+				c.Version++
+				corrected = append(corrected, c.ClockRow)
 			case c.dirty:
 				c.Version++
 				changed = append(changed, c.ClockRow)
@@ -312,6 +323,11 @@ func (d *desk) saveClocks(ctx context.Context, tx store.HandoffTx) error {
 	}
 	if len(fresh) > 0 {
 		if err := tx.InsertClocks(ctx, fresh); err != nil {
+			return err
+		}
+	}
+	if len(corrected) > 0 {
+		if err := tx.CorrectClocks(ctx, corrected); err != nil {
 			return err
 		}
 	}

@@ -37,10 +37,13 @@ func (s *Service) fireAll(ctx context.Context, shots []*shot) error {
 
 // fireLight fires what needs no more than the clocks: a warning, or a breach that people are told of. It locks the clocks alone.
 // Nobody else moves one meanwhile, and whoever has laid its handoff on a desk finds out when he saves. What needs more, because a
-// breach takes the lead from its owner, comes back as unmet, with nothing done.
+// breach takes the lead from its owner or another version takes the clock over, comes back as unmet, with nothing done.
 //
 // People are those whom RunWaiting, or a decision that takes more, read last: whoever is told is looked up again at sending.
 func (s *Service) fireLight(ctx context.Context, ids []string, now time.Time) error {
+	if err := s.versions.load(ctx, nil); err != nil {
+		return err
+	}
 	for {
 		var d *desk
 		err := s.store.Update(ctx, func(ctx context.Context, tx store.HandoffTx) error {
@@ -49,6 +52,7 @@ func (s *Service) fireLight(ctx context.Context, ids []string, now time.Time) er
 				return err
 			}
 			d = newDesk(s, now)
+			d.light = true
 			for _, p := range promises {
 				d.promise(p)
 			}
@@ -69,7 +73,7 @@ func (s *Service) fireLight(ctx context.Context, ids []string, now time.Time) er
 			return more
 		}
 		if err == nil {
-			s.committed(d)
+			s.committed(ctx, d)
 			s.rearm(d, ids)
 		}
 		return err
@@ -116,7 +120,7 @@ func (d *desk) promise(p store.Promise) {
 	f := d.files[p.Lead]
 	if f == nil {
 		f = &file{handoff: store.HandoffRow{
-			HandoffKey: p.HandoffKey, State: p.HandoffState, Pool: p.Pool, Grade: p.Grade, Channel: p.Channel, Cause: p.Cause, Agreement: p.Agreement,
+			HandoffKey: p.HandoffKey, State: p.HandoffState, Pool: p.Pool, Grade: p.Grade, Channel: p.Channel, Cause: p.Cause, Agreement: p.HandoffAgreement,
 		}}
 		d.put(f)
 	}

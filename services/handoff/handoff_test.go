@@ -8,9 +8,11 @@ import (
 
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/proto"
 
 	"github.com/leadpact/leadpact/internal/bus"
 	"github.com/leadpact/leadpact/internal/event"
+	"github.com/leadpact/leadpact/internal/quarantine"
 	"github.com/leadpact/leadpact/internal/store"
 	eventv1 "github.com/leadpact/leadpact/proto/leadpact/event/v1"
 	leadpactv1 "github.com/leadpact/leadpact/proto/leadpact/v1"
@@ -354,6 +356,45 @@ func TestEventWaitsForItsAgreement(t *testing.T) {
 			if err := w.Apply(t.Context(), 0, []*eventv1.Event{bad}); !bus.IsPermanent(err) {
 				t.Errorf("%s: %v", name, err)
 			}
+		}
+	})
+}
+
+// What was poison is handed off once by its retry, and a dry run starts nothing.
+func TestRetryOfPoison(t *testing.T) {
+	engines(t, func(t *testing.T, w *world) {
+		again := quarantine.Again(w.store, w)
+		rows := map[string]store.Quarantined{}
+		cold := w.staged("nobody", 10)
+		cold.GetLeadStaged().Cycle = 0
+		later := w.staged("later", 10)
+		later.Agreement = event.DerivedID("not here")
+		for key, e := range map[string]*eventv1.Event{"good": w.staged("a", 10), "bad": cold, "later": later} {
+			raw, err := proto.Marshal(e)
+			if err != nil {
+				t.Fatal(err)
+			}
+			rows[key] = store.Quarantined{Key: key, Kind: store.PoisonEvent, Raw: raw, Attempts: 1, At: w.now()}
+			if err := w.Quarantine(t.Context(), []store.Quarantined{rows[key]}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for _, dry := range []bool{true, false, false} {
+			if v, err := again(t.Context(), rows["good"], quarantine.Trial{Dry: dry}); err != nil || v.Outcome != quarantine.Applied {
+				t.Errorf("dry %t: %+v, %v", dry, v, err)
+			}
+			if v, err := again(t.Context(), rows["bad"], quarantine.Trial{Dry: dry}); !bus.IsPermanent(err) {
+				t.Errorf("bad, dry %t: %+v, %v", dry, v, err)
+			}
+			if v, err := again(t.Context(), rows["later"], quarantine.Trial{Dry: dry}); err == nil || bus.IsPermanent(err) {
+				t.Errorf("under a version that is not here, dry %t: %+v, %v", dry, v, err)
+			}
+			if n := w.count("handoff.started"); (n == 0) != dry || n > 1 {
+				t.Errorf("dry %t: %d handoffs", dry, n)
+			}
+		}
+		if left, err := w.store.ListQuarantined(t.Context(), store.Search{Limit: 9}); err != nil || len(left) != 2 {
+			t.Errorf("there wait %+v, %v", left, err)
 		}
 	})
 }

@@ -46,9 +46,10 @@ func (h *hours) compiled(owner string, spec calendar.Spec, start time.Time) (*ca
 	return c, nil
 }
 
-// moveClocks computes every running clock anew under the present roster and zone data. A clock whose due time changes is cancelled
-// as hours_changed and goes on as another with the same start, so that who adds up the events sees each deadline that was in
-// force. Doing it twice changes nothing, so each replica does it at its start and at each new roster.
+// moveClocks computes every running clock anew under the versions that took it over, and the present roster and zone data. One that a
+// version takes over is cancelled as version_changed, one whose due time changes besides as hours_changed, and it goes on as another
+// with the same start, so that who adds up the events sees each deadline that was in force. Doing it twice changes nothing, so each
+// replica does it at its start, at each new roster, and when a version comes into force that takes clocks over.
 func (s *Service) moveClocks(ctx context.Context) error {
 	far := time.UnixMicro(math.MaxInt64 / 2).UTC()
 	for shard := range s.cfg.Shards {
@@ -79,48 +80,49 @@ func (s *Service) moveBatch(ctx context.Context, wakes []store.Wake) error {
 	if err != nil {
 		return err
 	}
-	lines := make(map[string]string) // by the clock's id: the transaction may be begun again
-	err = s.each(ctx, now, leads, func(d *desk, f *file) error {
+	return s.each(ctx, now, leads, func(d *desk, f *file) error {
+		if err := d.inherit(f); err != nil {
+			return err
+		}
 		for _, r := range f.clocks {
-			line, err := d.move(f, r)
-			if err != nil {
+			if err := d.move(f, r); err != nil {
 				return err
 			}
-			lines[r.ID] = line
 		}
 		return nil
 	})
-	for _, line := range lines {
-		if err == nil && line != "" {
-			s.cfg.Log.InfoContext(ctx, "a running clock was computed anew", "audit", true, "clock", line)
-		}
-	}
-	return err
 }
 
-// move replaces one clock whose hours have changed, and returns the line of the audit.
-func (d *desk) move(f *file, r *running) (string, error) {
+// move replaces one clock whose hours have changed.
+func (d *desk) move(f *file, r *running) error {
 	version, err := d.version(r.Agreement)
 	if err != nil {
-		return "", err
+		return err
 	}
 	promise, err := promiseOf(version, r.ClockRow)
 	if err != nil {
-		return "", err
+		return err
 	}
 	hours, name, err := d.calendar(version, promise, r.Rep, r.StartedAt)
 	if err != nil {
-		return "", err
+		return err
 	}
 	after, changed, err := clock.Move(promise, hours, state(r.ClockRow), d.now)
 	if err != nil || !changed {
-		return "", err
+		return err
 	}
 	row := r.ClockRow
 	row.ID = fmt.Sprintf("%s~%d", r.ID, d.roster.version)
 	row.Calendar, row.TZData = name, calendar.TZDataVersion()
 	apply(&row, after)
-	d.cancelClock(f, r, moved, d.now)
-	d.addClock(f, row)
-	return fmt.Sprintf("%s due %s, now %s due %s", r.ID, r.DueAt.Format(time.RFC3339Nano), row.ID, row.DueAt.Format(time.RFC3339Nano)), nil
+	d.replace(f, r, row, moved, d.now)
+	return nil
+}
+
+// replace lets a clock go on as another.
+func (d *desk) replace(f *file, r *running, row store.ClockRow, why string, at time.Time) *running {
+	d.cancelClock(f, r, why, at)
+	d.audit = append(d.audit, fmt.Sprintf("%s due %s, now %s due %s: %s",
+		r.ID, r.DueAt.Format(time.RFC3339Nano), row.ID, row.DueAt.Format(time.RFC3339Nano), why))
+	return d.addClock(f, row)
 }

@@ -15,6 +15,7 @@ type metrics struct {
 	lag         prometheus.Histogram
 	seconds     *prometheus.HistogramVec
 	events      prometheus.Histogram
+	words       *prometheus.CounterVec
 }
 
 func newMetrics(r prometheus.Registerer) (*metrics, error) {
@@ -33,11 +34,18 @@ func newMetrics(r prometheus.Registerer) (*metrics, error) {
 		events: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name: "leadpact_handoff_batch_events", Help: "Events in a batch.", Buckets: prometheus.ExponentialBuckets(1, 4, 7),
 		}),
+		words: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "leadpact_handoff_late_outcomes_total",
+			Help: "Outcomes in time that came after the breach: those that turned the verdict, and those whose source is no witness.",
+		}, []string{"result"}),
+	}
+	for _, result := range []string{"turned", "no_witness"} {
+		m.words.WithLabelValues(result)
 	}
 	for _, result := range []string{"applied", "failed"} {
 		m.seconds.WithLabelValues(result)
 	}
-	for _, c := range []prometheus.Collector{m.assignments, m.lag, m.seconds, m.events} {
+	for _, c := range []prometheus.Collector{m.assignments, m.lag, m.seconds, m.events, m.words} {
 		if err := r.Register(c); err != nil {
 			return nil, fmt.Errorf("register handoff's metrics: %w", err)
 		}
@@ -53,6 +61,13 @@ func (m *metrics) count(d *desk) {
 			kind = "again"
 		}
 		m.assignments.WithLabelValues(a.pool, kind).Inc()
+	}
+	for _, w := range d.words {
+		result := "no_witness"
+		if w.turned {
+			result = "turned"
+		}
+		m.words.WithLabelValues(result).Inc()
 	}
 	for _, late := range d.late {
 		m.lag.Observe(max(late, 0).Seconds())

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/leadpact/leadpact/internal/agreement"
 	"github.com/leadpact/leadpact/internal/calendar"
@@ -18,6 +19,7 @@ import (
 type roster struct {
 	*agreement.Roster
 	version  int64
+	at       time.Time // since when it applies
 	reps     map[string]agreement.Rep
 	managers map[string]string // by team
 	shared   []string          // endpoints that no rep has for himself
@@ -47,7 +49,7 @@ func (p *people) now() *roster {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.newest == nil {
-		p.newest = newRoster(&agreement.Roster{}, 0)
+		p.newest = newRoster(&agreement.Roster{}, store.RosterRow{})
 	}
 	return p.newest
 }
@@ -71,14 +73,14 @@ func (p *people) refresh(ctx context.Context) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.newest == nil || row.Version > p.newest.version { // two may read at once: the newer stays
-		p.newest = newRoster(parsed, row.Version)
+		p.newest = newRoster(parsed, row)
 	}
 	return nil
 }
 
-func newRoster(parsed *agreement.Roster, version int64) *roster {
+func newRoster(parsed *agreement.Roster, row store.RosterRow) *roster {
 	r := &roster{
-		Roster: parsed, version: version, reps: make(map[string]agreement.Rep), managers: make(map[string]string),
+		Roster: parsed, version: row.Version, at: row.At, reps: make(map[string]agreement.Rep), managers: make(map[string]string),
 		crews: make(map[door]*crew), joined: make(map[string]*crew),
 	}
 	own := make(map[string]bool)

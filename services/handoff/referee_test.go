@@ -55,7 +55,9 @@ func day(w *world, seed int64) {
 		case 5:
 			kind := []string{"attempt", "accepted", "won"}[random.Intn(3)]
 			e := w.outcome(id, l, kind, w.owner(l), eventv1.Mode_MODE_LIVE)
-			e.RecordedAt -= random.Int63n(int64(10 * time.Minute / time.Microsecond))
+			e.OccurredAt -= random.Int63n(int64(10 * time.Minute / time.Microsecond))
+			e.RecordedAt -= random.Int63n(int64(2 * time.Minute / time.Microsecond))
+			e.GetLeadOutcome().Source = []string{"website", "crm"}[random.Intn(2)]
 			w.apply(e)
 		case 6:
 			_, _ = w.CloseLost(as(w.t, who(l)), &leadpactv1.CloseLostRequest{Lead: l, RequestId: id})
@@ -69,7 +71,8 @@ func day(w *world, seed int64) {
 }
 
 // judge demands of the events: each clock starts once and ends once; kept before due, broken at due and not told before it,
-// cancelled at no later time than due; warned only before its end; a lead has one owner at a time.
+// cancelled at no later time than due; warned only before its end; corrected once at most, after its breach, by what was done in time; a
+// lead has one owner at a time.
 func judge(t *testing.T, events []*eventv1.Event) {
 	t.Helper()
 	due, ended := map[string]int64{}, map[string]string{}
@@ -113,6 +116,12 @@ func judge(t *testing.T, events []*eventv1.Event) {
 		case *eventv1.Event_ClockCancelled:
 			c := body.ClockCancelled.GetClock()
 			end(e, c, e.GetOccurredAt(), e.GetOccurredAt() < due[c.GetId()])
+		case *eventv1.Event_ClockCorrected:
+			c, at := body.ClockCorrected.GetClock(), body.ClockCorrected.GetRespondedAt()
+			if ended[c.GetId()] != "clock.breached" || at < c.GetStartedAt() || at >= due[c.GetId()] || at != e.GetOccurredAt() {
+				t.Errorf("%s: corrected after %q, by what was done at %s, due %s", c.GetId(), ended[c.GetId()], event.Time(at), event.Time(due[c.GetId()]))
+			}
+			ended[c.GetId()] = event.Type(e)
 		case *eventv1.Event_HandoffAssigned:
 			if owner[e.GetLead()] != "" {
 				t.Errorf("%s has two owners", e.GetLead())
@@ -130,7 +139,7 @@ func judge(t *testing.T, events []*eventv1.Event) {
 			t.Errorf("%s never ended", id)
 		}
 	}
-	for _, typ := range []string{"clock.met", "clock.breached", "clock.cancelled", "handoff.waiting", "handoff.closed"} {
+	for _, typ := range []string{"clock.met", "clock.breached", "clock.cancelled", "clock.corrected", "handoff.waiting", "handoff.closed"} {
 		if counts[typ] == 0 {
 			t.Errorf("the days had no %s: they prove little", typ)
 		}

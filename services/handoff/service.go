@@ -9,7 +9,7 @@
 //	      │            │ a rep is free      │
 //	      └──────▶ assigned ── rejected, breached: the next rep
 //	                   │
-//	                   └── won, lost, recycled, merged, erased ──▶ closed
+//	                   └── won, lost, recycled, merged, erased, withdrawn ──▶ closed
 //
 // Every transaction is one desk: the rows it needs are locked and laid out, pure code decides, and what changed is saved with the
 // events that tell it.
@@ -90,7 +90,7 @@ func New(cfg Config) (*Service, error) {
 	if s.metrics, err = newMetrics(cfg.Registerer); err != nil {
 		return nil, err
 	}
-	s.versions.store, s.versions.met = cfg.Store, s.metrics.met
+	s.versions.store, s.versions.met, s.versions.log = cfg.Store, s.metrics.met, cfg.Log
 	s.people.store = cfg.Store
 	s.notices, err = notify.New(notify.Config{
 		Store: cfg.Store, Endpoint: s.endpoint, Render: s.render, Secret: cfg.Secret, Private: cfg.Private, PlainHTTP: cfg.PlainHTTP,

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"sync"
 	"time"
 
@@ -20,10 +21,54 @@ var errVersion = errors.New("the agreement is not here yet")
 // versions are the agreements that were activated, compiled.
 type versions struct {
 	store store.Agreements
+	log   *slog.Logger
 	// met is told of each version that is compiled.
 	met    func(*agreement.Agreement)
 	mu     sync.Mutex
 	byHash map[string]*agreement.Agreement
+	line   lineage // nil until it was read
+}
+
+// descends is the lineage as it was read last.
+func (v *versions) descends() lineage {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return v.line
+}
+
+// refresh reads the lineage when there is another version. One that this program cannot read takes no clock over.
+func (v *versions) refresh(ctx context.Context) error {
+	count, err := v.store.CountAgreements(ctx)
+	if err != nil {
+		return fmt.Errorf("count the agreements: %w", err)
+	}
+	if known := v.descends(); known != nil && len(known) == count {
+		return nil
+	}
+	rows, err := v.store.ListAgreements(ctx)
+	if err != nil {
+		return fmt.Errorf("read the agreements: %w", err)
+	}
+	line := make(lineage, len(rows))
+	for i, row := range rows {
+		line[i] = descent{hash: row.Hash, from: row.ActiveFrom}
+		a := v.cached(row.Hash)
+		if a == nil {
+			if a, err = v.compile(row.Hash, row.Text); err != nil {
+				v.log.ErrorContext(ctx, "a version takes over no clock that runs", "error", err)
+				continue
+			}
+		}
+		if a.UnderWay == agreement.Move {
+			line[i].moves = a
+		}
+	}
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if len(line) >= len(v.line) { // two may read at once: the newer stays
+		v.line = line
+	}
+	return nil
 }
 
 // cached returns a compiled version without looking into the store, or nil.
@@ -76,8 +121,13 @@ func (v *versions) from(ctx context.Context, now time.Time) (current *agreement.
 	return current, coming, nil
 }
 
-// load makes sure that the versions are compiled.
+// load makes sure that the lineage is read and the versions are compiled.
 func (v *versions) load(ctx context.Context, hashes []string) error {
+	if v.descends() == nil {
+		if err := v.refresh(ctx); err != nil {
+			return err
+		}
+	}
 	for _, hash := range hashes {
 		if _, err := v.get(ctx, hash); err != nil {
 			return err
@@ -91,9 +141,13 @@ func (v *versions) add(ctx context.Context, a *eventv1.AgreementActivated) error
 	if _, err := v.compile(a.GetHash(), a.GetText()); err != nil {
 		return bus.Permanent(err)
 	}
-	return v.store.SaveAgreement(ctx, store.AgreementRow{
+	err := v.store.SaveAgreement(ctx, store.AgreementRow{
 		Hash: a.GetHash(), ActiveFrom: event.Time(a.GetActiveFrom()), Text: a.GetText(), Actor: a.GetActor(), Signatures: a.GetSignatures(),
 	})
+	if err != nil {
+		return err
+	}
+	return v.refresh(ctx)
 }
 
 func (v *versions) compile(hash string, text []byte) (*agreement.Agreement, error) {

@@ -14,18 +14,16 @@ const (
 )
 
 // RunWaiting hands off what waits for a rep, the longest waiting first: at once when a rep has room again or the roster has
-// changed, and every Poll, because absences end by themselves. It also takes up new versions of the roster. It returns when ctx
-// ends; an error is logged and tried again.
+// changed, and every Poll, because absences end by themselves. It also takes up new rosters, and versions of the agreement that take
+// over clocks that run. It returns when ctx ends; an error is logged and tried again.
 func (s *Service) RunWaiting(ctx context.Context) error {
 	tick := time.NewTicker(s.cfg.Poll)
 	defer tick.Stop()
-	known := "" // the roster and zone data that the running clocks were computed for
+	known := &computed{}
 	for {
 		err := s.people.refresh(ctx)
-		if roster := s.people.now().Hash; err == nil && roster != known {
-			if err = s.moveClocks(ctx); err == nil {
-				known = roster
-			}
+		if err == nil {
+			err = s.computeAnew(ctx, known)
 		}
 		if err == nil {
 			err = s.handWaiting(ctx)

@@ -91,7 +91,7 @@ func (s *Service) update(ctx context.Context, now time.Time, n need, f func(ctx 
 			continue
 		}
 		if err == nil {
-			s.committed(d)
+			s.committed(ctx, d)
 		}
 		return err
 	}
@@ -99,7 +99,10 @@ func (s *Service) update(ctx context.Context, now time.Time, n need, f func(ctx 
 }
 
 // committed tells the others in this process what a transaction wrote, so that nothing waits for a poll.
-func (s *Service) committed(d *desk) {
+func (s *Service) committed(ctx context.Context, d *desk) {
+	for _, line := range d.audit {
+		s.cfg.Log.InfoContext(ctx, "a running clock was computed anew", "audit", true, "clock", line)
+	}
 	wakes := make(map[int][]store.Wake)
 	for _, f := range d.order {
 		for _, c := range f.clocks {
@@ -120,6 +123,12 @@ func (s *Service) committed(d *desk) {
 	// Whoever waits was decided on by loads that were not locked: a rep may have got room meanwhile, and nobody saw the one who waits.
 	if d.freed || d.waits {
 		s.lookAgain()
+	}
+	for _, w := range d.words {
+		if !w.turned {
+			s.cfg.Log.Info("an outcome in time came after the breach, from a source that is no witness: the verdict stands",
+				"clock", w.clock, "source", w.source)
+		}
 	}
 	s.metrics.count(d)
 }

@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -33,7 +34,7 @@ title: Test
 version: "1"
 parties: {marketing: Mara, sales: Theo}
 fields: {employees: number}
-sources: {website: {format: json, verify: {bearer: env:TOKEN}}}
+sources: {website: {format: json, verify: {bearer: env:TOKEN}}, crm: {format: json, verify: {bearer: env:CRM}, witness: true}}
 grades: [{name: hot, when: lead.employees >= 100}, {name: cold}]
 stages: [{name: lead}, {name: nurture, recycled: true}, {name: mql, when: score >= 50}, {name: won, when: did("won") >= 1, final: true}, {name: lost, when: did("lost") >= 1, final: true}]
 handoff:
@@ -160,10 +161,30 @@ type world struct {
 	*handoff.Service
 	t     *testing.T
 	store *clocked
+	logs  *lines
 	hash  string
+	names map[string]string // of versions, by their hashes
 	mu    sync.Mutex
 	told  []*eventv1.Event
 	waker func(shard int, wakes ...store.Wake)
+}
+
+// lines is a log to read.
+type lines struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+func (l *lines) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(p)
+}
+
+func (l *lines) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.String()
 }
 
 // arm sends wake-ups to a timer; without one they go nowhere and the test fires by itself.
@@ -183,14 +204,14 @@ func (w *world) armed(shard int, wakes ...store.Wake) {
 
 func newWorld(t *testing.T, s store.Handoff, poll time.Duration) *world {
 	t.Helper()
-	w := &world{t: t, store: &clocked{Handoff: s, now: monday}}
+	w := &world{t: t, store: &clocked{Handoff: s, now: monday}, logs: &lines{}, names: make(map[string]string)}
 	var err error
 	w.Service, err = handoff.New(handoff.Config{
 		Store: w.store, Partitions: 2, Shards: 2, Arm: w.armed,
 		Secret:  func(string) (string, error) { return secret, nil },
 		Private: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}, PlainHTTP: true,
 		Schedule: []time.Duration{0, 0, 0, 0}, Poll: poll,
-		Registerer: prometheus.NewRegistry(), Log: slog.New(slog.DiscardHandler),
+		Registerer: prometheus.NewRegistry(), Log: slog.New(slog.NewTextHandler(w.logs, nil)),
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -207,6 +228,7 @@ func (w *world) agree(text string) {
 		w.t.Fatal(faults)
 	}
 	w.hash = a.Hash
+	w.names[a.Hash] = a.Version
 	w.apply(&eventv1.Event{Id: a.Hash, Source: event.Compliance, Body: &eventv1.Event_AgreementActivated{
 		AgreementActivated: &eventv1.AgreementActivated{Hash: a.Hash, Text: a.Text, ActiveFrom: event.Micros(w.now()), Actor: "admin"},
 	}})

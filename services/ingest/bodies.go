@@ -11,17 +11,20 @@ import (
 
 var errCrowded = errors.New("too many bodies are in hand")
 
-// bodies reads raw bodies, each bounded in size and in time by the server, and all in hand together bounded in bytes. Only bytes
-// that came count: senders that are connected and say nothing take no room.
+// bodies reads raw bodies, each bounded in size and in time by the server, and all in hand together bounded in bytes, of which one
+// source may hold no more than it leaves. Only bytes that came count: senders that are connected and say nothing take no room.
 type bodies struct {
 	largest, most int64
 	held          atomic.Int64
 }
 
 // read returns the raw bytes. release gives their room back, and must be called also when there is a problem.
-func (b *bodies) read(w http.ResponseWriter, r *http.Request) (body []byte, release func(), p *Problem) {
-	c := &counted{from: http.MaxBytesReader(w, r.Body, b.largest), in: b}
-	release = func() { b.held.Add(-c.taken) }
+func (b *bodies) read(w http.ResponseWriter, r *http.Request, of *share) (body []byte, release func(), p *Problem) {
+	c := &counted{from: http.MaxBytesReader(w, r.Body, b.largest), in: b, of: of}
+	release = func() {
+		b.held.Add(-c.taken)
+		of.held.Add(-c.taken)
+	}
 	body, err := c.all(r.ContentLength, b.largest)
 	var tooLarge *http.MaxBytesError
 	switch {
@@ -32,6 +35,8 @@ func (b *bodies) read(w http.ResponseWriter, r *http.Request) (body []byte, rele
 			Type: typeTooLarge, Title: "Body too large", Status: http.StatusRequestEntityTooLarge,
 			Detail: "at most " + strconv.FormatInt(b.largest, 10) + " bytes are taken; send fewer events at once",
 		}
+	case errors.Is(err, errNoisy):
+		return nil, release, noisy()
 	case errors.Is(err, errCrowded):
 		return nil, release, unavailable("too much is coming in at once")
 	default:
@@ -63,14 +68,21 @@ func (c *counted) all(expected, largest int64) ([]byte, error) {
 type counted struct {
 	from  io.Reader
 	in    *bodies
+	of    *share
 	taken int64
 }
 
 func (c *counted) Read(p []byte) (int, error) {
 	n, err := c.from.Read(p)
 	c.taken += int64(n)
-	if c.in.held.Add(int64(n)) > c.in.most {
+	all, own := c.in.held.Add(int64(n)), c.of.held.Add(int64(n))
+	switch {
+	case own > c.in.most/2:
+		return n, errNoisy
+	case all > c.in.most:
 		return n, errCrowded
+	case own > c.in.most-all: // more than is left for the others
+		return n, errNoisy
 	}
 	return n, err
 }

@@ -8,13 +8,15 @@ import (
 	"sync"
 
 	"github.com/leadpact/leadpact/internal/event"
+	"github.com/leadpact/leadpact/internal/hook"
 )
 
-// Bounds of one message. The queue is bounded too, so that a slow log makes senders wait and then try again later, not us grow.
+// Bounds of one message. What waits is bounded too, for each source, so that a slow log makes senders wait and then try again later,
+// not us grow.
 const (
-	maxPacked = 512
-	maxBytes  = 512 << 10
-	maxQueued = 256
+	maxPacked  = 512
+	maxBytes   = 512 << 10
+	maxWaiting = 128
 )
 
 var errStopped = errors.New("the door is closing")
@@ -23,6 +25,8 @@ var errStopped = errors.New("the door is closing")
 type Publisher interface {
 	// Publish returns nil once the message is on disk. It bounds its own wait to about a second.
 	Publish(ctx context.Context, producer string, m event.Message, id string) error
+	// PublishErrand returns nil once what is to be fetched is on disk.
+	PublishErrand(ctx context.Context, data []byte, id string) error
 	Partitions() int
 	// InFlight is how many messages of one partition are worth having on their way at a time. A log that fsyncs one message after
 	// another wants few: what waits goes into the next message, and shares its fsync.
@@ -56,32 +60,34 @@ func (p *parcel) over() bool {
 type committer struct {
 	partition int
 	bus       Publisher
-	queue     chan *parcel
+	queue     *queue
 	stopped   chan struct{}
 }
 
 func newCommitter(partition int, bus Publisher) *committer {
-	return &committer{partition: partition, bus: bus, queue: make(chan *parcel, maxQueued), stopped: make(chan struct{})}
+	return &committer{partition: partition, bus: bus, queue: newQueue(), stopped: make(chan struct{})}
 }
 
-// submit waits until events are durable, refused by the log, or ctx ends. An error leaves open whether they were stored.
-func (c *committer) submit(ctx context.Context, events []taken) error {
+// submit waits until events are durable, refused by the log, or ctx ends. When ctx ends before there is a place for them in their
+// source's lane, the error is errNoisy, and nothing was stored. Any other error leaves open whether they were.
+func (c *committer) submit(ctx context.Context, l *lane, events []hook.Event) error {
 	p := &parcel{count: len(events), given: ctx.Done(), done: make(chan error, 1)}
 	size := 0
 	for _, e := range events {
-		size += len(e.wire) + 8 // with its frame
+		size += len(e.Wire) + 8 // with its frame
 	}
 	p.frames = make([]byte, 0, size)
 	for _, e := range events {
-		p.frames = event.AppendFrame(p.frames, e.wire)
+		p.frames = event.AppendFrame(p.frames, e.Wire)
 	}
 	select {
-	case c.queue <- p:
+	case l.places <- struct{}{}:
 	case <-c.stopped:
 		return errStopped
 	case <-ctx.Done():
-		return fmt.Errorf("wait for a place in the queue: %w", ctx.Err())
+		return errNoisy
 	}
+	c.queue.push(l, p)
 	select {
 	case err := <-p.done:
 		return err
@@ -108,9 +114,12 @@ func (c *committer) run(ctx context.Context) {
 	for {
 		first := held
 		held = nil
-		if first == nil {
+		for first == nil {
+			if first = c.queue.pop(); first != nil {
+				break
+			}
 			select {
-			case first = <-c.queue:
+			case <-c.queue.some:
 			case <-ctx.Done():
 				return
 			}
@@ -141,21 +150,17 @@ func (c *committer) run(ctx context.Context) {
 func (c *committer) gather(first *parcel) (group []*parcel, held *parcel) {
 	group = []*parcel{first}
 	events, bytes := first.count, len(first.frames)
-	for {
-		select {
-		case p := <-c.queue:
-			if p.over() {
-				continue
-			}
-			if events+p.count > maxPacked || bytes+len(p.frames) > maxBytes {
-				return group, p
-			}
-			events, bytes = events+p.count, bytes+len(p.frames)
-			group = append(group, p)
-		default:
-			return group, nil
+	for p := c.queue.pop(); p != nil; p = c.queue.pop() {
+		if p.over() {
+			continue
 		}
+		if events+p.count > maxPacked || bytes+len(p.frames) > maxBytes {
+			return group, p
+		}
+		events, bytes = events+p.count, bytes+len(p.frames)
+		group = append(group, p)
 	}
+	return group, nil
 }
 
 func (c *committer) publish(group []*parcel) error {

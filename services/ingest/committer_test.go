@@ -23,9 +23,27 @@ type faulty struct {
 	partitions int
 	publish    func(ctx context.Context, partition int) error // nil stores at once
 	ready      func(ctx context.Context) error
+	errand     func(ctx context.Context) error // nil stores at once
 
-	mu  sync.Mutex
-	got []message // what it acknowledged
+	mu      sync.Mutex
+	got     []message // what it acknowledged
+	errands []message // of the one partition 0
+}
+
+func (f *faulty) PublishErrand(ctx context.Context, data []byte, id string) error {
+	if f.errand != nil {
+		if err := f.errand(ctx); err != nil {
+			return err
+		}
+	}
+	events, err := event.Unpack(data)
+	if err != nil || id == "" {
+		return fmt.Errorf("errand %q: %w", id, err)
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.errands = append(f.errands, message{0, events})
+	return nil
 }
 
 func (f *faulty) Partitions() int { return f.partitions }
@@ -67,6 +85,13 @@ func (f *faulty) stored() []message {
 	return slices.Clone(f.got)
 }
 
+// forget drops what was stored, for tests that look at memory.
+func (f *faulty) forget() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.got = nil
+}
+
 // inBubble opens a door within synctest's time.
 func inBubble(t *testing.T, f *faulty) *world {
 	w := newWorld(t, f, nil)
@@ -98,6 +123,16 @@ func (l *later) answered() bool {
 	}
 }
 
+// sentAway checks that a sender is told to come again: the log does not answer, or his source has too much waiting for it already.
+func (w *world) sentAway(what string, rec *httptest.ResponseRecorder) {
+	w.t.Helper()
+	if rec.Code == http.StatusTooManyRequests {
+		w.refused(what, rec, http.StatusTooManyRequests, typeRate)
+		return
+	}
+	w.refused(what, rec, http.StatusServiceUnavailable, typeUnavailable)
+}
+
 func person(id string) string { return fmt.Sprintf(`{"id":%q,"external_id":%q}`, id, id) }
 
 func TestNoAnswerBeforeTheAcknowledgement(t *testing.T) {
@@ -124,15 +159,15 @@ func TestALogThatNeverAnswers(t *testing.T) {
 		never := make(chan struct{})
 		log := &faulty{partitions: 1, publish: func(context.Context, int) error { <-never; return errors.New("too late") }}
 		w := inBubble(t, log)
-		// More than the slots and the queue hold: the last ones wait for a place.
+		// More than the slots and the source's lane hold: the last ones wait for a place.
 		var all []*later
 		began := time.Now()
-		for i := range maxQueued + 100 {
+		for i := range maxWaiting + 100 {
 			all = append(all, w.later(request(t, "form", person(fmt.Sprint(i)))))
 		}
 		for _, l := range all {
 			<-l.done
-			w.refused("a log that hangs", l.rec, 503, typeUnavailable)
+			w.sentAway("a log that hangs", l.rec)
 		}
 		if took := time.Since(began); took > time.Second {
 			t.Errorf("the answers took %v, want at most a second", took)
@@ -193,7 +228,7 @@ func TestPartitionsDoNotHoldUpEachOther(t *testing.T) {
 		}
 		for _, l := range append(stuck, both) {
 			<-l.done
-			w.refused("the stuck partition", l.rec, 503, typeUnavailable)
+			w.sentAway("the stuck partition", l.rec)
 		}
 		close(never)
 	})

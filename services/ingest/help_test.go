@@ -3,11 +3,13 @@ package ingest
 import (
 	"bytes"
 	"context"
+	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"hash"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -109,15 +111,15 @@ func parsed(t testing.TB, text string) *agreement.Agreement {
 	return a
 }
 
-// mapperOf is the mapper of one of the contract's sources.
-func mapperOf(t testing.TB, source string) *mapper {
-	t.Helper()
-	a := parsed(t, contract)
-	s, ok := a.Source(source)
-	if !ok {
-		t.Fatalf("no source %q", source)
-	}
-	return newMapper(a, s)
+var noon = time.Date(2026, 3, 4, 12, 0, 0, 0, time.UTC)
+
+// publishedSecret is the one of the Standard Webhooks specification.
+const publishedSecret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+
+func mac(sum func() hash.Hash, secret string, body []byte) []byte {
+	m := hmac.New(sum, []byte(secret))
+	_, _ = m.Write(body) // a hash never fails
+	return m.Sum(nil)
 }
 
 // secrets are what the contract's references stand for; env:UNSET is missing.
@@ -317,7 +319,8 @@ func (w *world) refused(what string, rec *httptest.ResponseRecorder, status int,
 		w.t.Errorf("%s: content type %q", what, ct)
 	}
 	retry := rec.Header().Get("Retry-After")
-	if n, err := strconv.Atoi(retry); (status == http.StatusServiceUnavailable) != (err == nil && n > 0) {
+	again := status == http.StatusServiceUnavailable || status == http.StatusTooManyRequests
+	if n, err := strconv.Atoi(retry); again != (err == nil && n > 0) {
 		w.t.Errorf("%s: status %d with Retry-After %q", what, status, retry)
 	}
 	if strings.Contains(rec.Body.String(), canary) || strings.Contains(w.log.String(), canary) {
@@ -435,11 +438,13 @@ func storedIDs(ms []message) []string {
 	return out
 }
 
-// idsOf are the ids of events that the log holds.
+// idsOf are the ids of those events that are leads.
 func idsOf(events []*eventv1.Event) []string {
-	out := make([]string, len(events))
-	for i, e := range events {
-		out[i] = e.GetId()
+	var out []string
+	for _, e := range events {
+		if e.GetLeadReceived() != nil {
+			out = append(out, e.GetId())
+		}
 	}
 	return out
 }

@@ -21,6 +21,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
 	"github.com/leadpact/leadpact/internal/event"
+	"github.com/leadpact/leadpact/internal/hook"
 	"github.com/leadpact/leadpact/internal/lead"
 )
 
@@ -168,14 +169,14 @@ func TestCountersBeginAtZero(t *testing.T) {
 	w := newWorld(t, &faulty{partitions: 1}, nil).opened()
 	eventually(t, "every source has its counters", func() bool {
 		n, err := testutil.GatherAndCount(w.registry, "leadpact_ingest_events_total")
-		return err == nil && n == 3*len(w.agreements.Load().Sources)
+		return err == nil && n == 4*len(w.agreements.Load().Sources)
 	})
 	problems, err := testutil.GatherAndLint(w.registry)
 	if err != nil || len(problems) > 0 {
 		t.Errorf("%v, %v", problems, err)
 	}
 	w.post("form", `[{"external_id":"1"},{"external_id":"2"},{}]`)
-	for result, want := range map[string]float64{"accepted": 2, "refused": 1, "unavailable": 0} {
+	for result, want := range map[string]float64{"accepted": 2, "refused": 1, "skipped": 0, "unavailable": 0} {
 		if got := testutil.ToFloat64(w.service.metrics.events.WithLabelValues("form", result)); got != want {
 			t.Errorf("%v events are %s, want %v", got, result, want)
 		}
@@ -254,7 +255,7 @@ var naughty = []string{
 	"' OR 1=1 --", "'; DROP TABLE facts; --", "<script>alert(1)</script>", "${jndi:ldap://x}", "{{7*7}}", "%s%n%x", "../../etc/passwd", "=cmd|' /C calc'!A0",
 	"a\nb\r\nSet-Cookie: x", "\x1b[31mred", "\x7f", "\u0085\u2028\u2029", "\ufeffBOM", "\ufffe\uffff", "\u202egnirts", "\u200b\u2060\u00ad",
 	"Z͑ͫ̓a̴l͠g̛o͝", "ß ẞ İ ı ﬁ Ⅷ", "田中さん", "مرحبا", "👩‍👩‍👧‍👦🏳️‍🌈", "𝒜𝒹𝒶", "é", "e\u0301", strings.Repeat("a", 255), strings.Repeat("界", 85),
-	strings.Repeat("x", maxText), strings.Repeat("x", maxText+1), "a@b", "a@b.org", "\"a b\"@c.org", "a@[127.0.0.1]", "a@b@c", "@", "a@xn--", "a@b.org\u200b",
+	strings.Repeat("x", 4096), strings.Repeat("x", 4097), "a@b", "a@b.org", "\"a b\"@c.org", "a@[127.0.0.1]", "a@b@c", "@", "a@xn--", "a@b.org\u200b",
 	"A <a@b.org>", "a@\u202eb.org", strings.Repeat("a", 300) + "@b.org", "2026-13-45T99:99:99Z", "0000-00-00T00:00:00Z", "99999-01-01T00:00:00Z",
 }
 
@@ -314,7 +315,7 @@ func TestSlowBody(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, &faulty{partitions: 1}, nil).opened()
 	server := httptest.NewUnstartedServer(w.handler)
-	server.Config.ReadTimeout = 300 * time.Millisecond
+	server.Config.ReadTimeout = 2 * time.Second // long enough for a busy machine to read the head
 	server.Start()
 	defer server.Close()
 	body, feed := io.Pipe()
@@ -384,7 +385,21 @@ func TestCrowded(t *testing.T) {
 	}
 	eventually(t, "what came is in hand", func() bool { return w.service.bodies.held.Load() == 2*(16+200) })
 	w.took("beside idle ones", w.post("form", `{"external_id":"1"}`))
-	w.refused("one too many", w.post("form", `{"external_id":"`+strings.Repeat("x", 700)+`"}`), 503, typeUnavailable)
+	long := func(n int) string { return `{"external_id":"` + strings.Repeat("x", n) + `"}` }
+	w.refused("more than its half", w.post("form", long(200)), 429, typeRate)
+	w.took("another source meanwhile", w.post("crm", `{"batch":{"items":[{"contact":{"id":"`+strings.Repeat("x", 180)+`"}}]}}`))
+	body, feed := io.Pipe()
+	r := request(t, "crm", "")
+	r.Body = body
+	other := w.later(r)
+	_, _ = feed.Write([]byte(`{"batch":{"items":[{"contact":{"id":"` + strings.Repeat("x", 216-37)))
+	eventually(t, "what came is in hand", func() bool { return w.service.bodies.held.Load() == 3*(16+200) })
+	w.refused("more than is left, by one that holds little", w.post("signed", long(180)), 429, typeRate)
+	w.refused("more than all together may hold", w.post("signed", long(400)), 503, typeUnavailable)
+	_, _ = feed.Write([]byte(`"}}]}}`))
+	_ = feed.Close()
+	<-other.done
+	w.took("the other slow one", other.rec)
 	for i, s := range crowd {
 		if i >= 2 {
 			_, _ = s.feed.Write([]byte(`{"external_id":"1`))
@@ -395,6 +410,11 @@ func TestCrowded(t *testing.T) {
 	}
 	if held := w.service.bodies.held.Load(); held != 0 {
 		t.Errorf("%d bytes are still in hand", held)
+	}
+	for name, b := range w.service.doors.bounds {
+		if held := b.share.held.Load(); held != 0 {
+			t.Errorf("%d bytes of %s are still in hand", held, name)
+		}
 	}
 }
 
@@ -409,7 +429,7 @@ func TestProblemsAreExplained(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var want, got []string
+	want, got := []string{hook.TypeEvent}, []string(nil)
 	for _, m := range regexp.MustCompile(`"(/problems/[a-z-]+)"`).FindAllStringSubmatch(string(source), -1) {
 		want = append(want, m[1])
 	}
@@ -418,7 +438,7 @@ func TestProblemsAreExplained(t *testing.T) {
 	}
 	slices.Sort(want)
 	slices.Sort(got)
-	if len(want) == 0 || !slices.Equal(want, got) {
+	if len(want) == 1 || !slices.Equal(want, got) {
 		t.Errorf("problem types %q, explained %q", want, got)
 	}
 }

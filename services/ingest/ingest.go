@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/netip"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -19,6 +20,8 @@ import (
 
 	"github.com/leadpact/leadpact/internal/agreement"
 	"github.com/leadpact/leadpact/internal/event"
+	"github.com/leadpact/leadpact/internal/hook"
+	eventv1 "github.com/leadpact/leadpact/proto/leadpact/event/v1"
 )
 
 // Agreements knows the versions of the agreement.
@@ -27,7 +30,7 @@ type Agreements interface {
 	At(t time.Time) (*agreement.Agreement, bool)
 }
 
-// Config is what the door needs. All but Patience, MaxBody and MaxHeld must be set.
+// Config is what the door needs. What has no default must be set.
 type Config struct {
 	Agreements Agreements
 	Bus        Publisher
@@ -37,12 +40,18 @@ type Config struct {
 	Now        func() time.Time
 	Logger     *slog.Logger
 	Registerer prometheus.Registerer
+	// Follow hands over what scoring and handoff publish from now on, until ctx ends. Nil: no sender is told how its lead stands.
+	Follow func(ctx context.Context, f func(*eventv1.Event)) error
 	// Patience is how long a request waits for the durable acknowledgement; 0 means 900 ms.
 	Patience time.Duration
 	// MaxBody bounds a body in bytes; 0 means 256 KiB.
 	MaxBody int64
 	// MaxHeld bounds in bytes all bodies in hand together; 0 means 64 MiB.
 	MaxHeld int64
+	// PublicURL is what stands before /v1/hooks in the address that senders are given; some signatures cover it. Without it a request's
+	// own scheme and host count, as TrustedProxies tell them when it comes through one.
+	PublicURL      string
+	TrustedProxies []netip.Prefix
 }
 
 // looking bounds one look at the log. It is longer than a request waits: a log that is slow to describe itself may still be quick
@@ -56,6 +65,8 @@ type Service struct {
 	metrics    *metrics
 	doors      doors
 	bodies     bodies
+	addresses  addresses
+	standings  *standings
 	// closed holds why nothing is accepted; nil when it is.
 	closed atomic.Pointer[string]
 }
@@ -74,8 +85,13 @@ func New(cfg Config) (*Service, error) {
 	if cfg.MaxHeld == 0 {
 		cfg.MaxHeld = 64 << 20
 	}
-	s := &Service{cfg: cfg, metrics: newMetrics(cfg.Registerer)}
+	where, err := newAddresses(cfg.PublicURL, cfg.TrustedProxies)
+	if err != nil {
+		return nil, err
+	}
+	s := &Service{cfg: cfg, metrics: newMetrics(cfg.Registerer), addresses: where, standings: newStandings()}
 	s.doors.secret, s.doors.logger = cfg.Secret, cfg.Logger
+	s.doors.partitions, s.doors.bounds = cfg.Bus.Partitions(), map[string]*bounds{}
 	s.bodies.largest, s.bodies.most = cfg.MaxBody, cfg.MaxHeld
 	for p := range cfg.Bus.Partitions() {
 		s.committers = append(s.committers, newCommitter(p, cfg.Bus))
@@ -98,17 +114,37 @@ func (s *Service) Run(ctx context.Context) error {
 	t := time.NewTicker(500 * time.Millisecond)
 	defer t.Stop()
 	counted := "" // the version whose sources have their counters
+	following := false
 	for {
 		s.look(ctx)
 		if a, ok := s.cfg.Agreements.At(s.cfg.Now()); ok && a.Hash != counted {
 			counted = a.Hash
 			s.metrics.begin(a.Sources)
+			if !following && s.cfg.Follow != nil && slices.ContainsFunc(a.Sources, func(src agreement.Source) bool { return src.Answer.Standing }) {
+				following = true
+				wg.Go(func() { s.follow(ctx) })
+			}
 		}
 		select {
 		case <-ctx.Done():
 			s.shut(errStopped.Error())
 			return nil
 		case <-t.C:
+		}
+	}
+}
+
+// follow reads along until ctx ends; without it only the answers to some senders say less.
+func (s *Service) follow(ctx context.Context) {
+	for ctx.Err() == nil {
+		if err := s.cfg.Follow(ctx, s.standings.hear); err != nil && ctx.Err() == nil {
+			s.cfg.Logger.Warn("senders are not told how their leads stand; trying again", "error", err)
+			t := time.NewTimer(looking)
+			select {
+			case <-ctx.Done():
+			case <-t.C:
+			}
+			t.Stop()
 		}
 	}
 }
@@ -146,28 +182,49 @@ func (s *Service) Ready(context.Context) error {
 	return nil
 }
 
-// commit makes events durable, each partition's in the order given. An error leaves open which of them were stored.
-func (s *Service) commit(ctx context.Context, events []taken) error {
-	first := event.Partition(events[0].key, len(s.committers))
-	parts := map[int][]taken(nil)
+// errands leaves word of what must be fetched for events, before they are accepted.
+func (s *Service) errands(ctx context.Context, events []hook.Event) error {
+	data, id := []byte(nil), []string{"errands"}
+	for _, e := range events {
+		if e.Event.GetLeadReceived().GetFetch() == "" {
+			continue
+		}
+		if data == nil {
+			data = event.AppendHead(nil)
+		}
+		data, id = event.AppendFrame(data, e.Wire), append(id, e.Event.GetSource(), e.Event.GetId())
+	}
+	if data == nil {
+		return nil
+	}
+	if err := s.cfg.Bus.PublishErrand(ctx, data, event.DerivedID(id...)); err != nil {
+		return fmt.Errorf("leave word of what is to be fetched: %w", err)
+	}
+	return nil
+}
+
+// commit makes events of one source durable, each partition's in the order given. An error leaves open which of them were stored.
+func (s *Service) commit(ctx context.Context, of *share, events []hook.Event) error {
+	first := event.Partition(events[0].Key, len(s.committers))
+	parts := map[int][]hook.Event(nil)
 	for i, e := range events {
-		p := event.Partition(e.key, len(s.committers))
+		p := event.Partition(e.Key, len(s.committers))
 		if parts == nil && p != first { // most requests are of one partition
-			parts = map[int][]taken{first: slices.Clip(events[:i])}
+			parts = map[int][]hook.Event{first: slices.Clip(events[:i])}
 		}
 		if parts != nil {
 			parts[p] = append(parts[p], e)
 		}
 	}
 	if parts == nil {
-		if err := s.committers[first].submit(ctx, events); err != nil {
+		if err := s.committers[first].submit(ctx, of.lanes[first], events); err != nil {
 			return fmt.Errorf("commit %d events: %w", len(events), err)
 		}
 		return nil
 	}
 	var side errgroup.Group
 	for p, part := range parts {
-		side.Go(func() error { return s.committers[p].submit(ctx, part) })
+		side.Go(func() error { return s.committers[p].submit(ctx, of.lanes[p], part) })
 	}
 	if err := side.Wait(); err != nil {
 		return fmt.Errorf("commit %d events: %w", len(events), err)

@@ -17,6 +17,7 @@ type metrics struct {
 	requests *prometheus.CounterVec
 	seconds  prometheus.Histogram
 	events   *prometheus.CounterVec
+	kept     *prometheus.CounterVec
 }
 
 func newMetrics(r prometheus.Registerer) *metrics {
@@ -29,10 +30,13 @@ func newMetrics(r prometheus.Registerer) *metrics {
 			Buckets: []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5}, NativeHistogramBucketFactor: 1.1, NativeHistogramMaxBucketNumber: 160,
 		}),
 		events: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "leadpact_ingest_events_total", Help: "Events in webhook bodies by source and result: accepted, refused, unavailable.",
+			Name: "leadpact_ingest_events_total", Help: "Events in webhook bodies by source and result: accepted; refused, which cannot be taken; skipped, which the source's preset leaves out; unavailable, which are to come again.",
 		}, []string{"source", "result"}),
 	}
-	r.MustRegister(m.requests, m.seconds, m.events)
+	m.kept = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "leadpact_ingest_bodies_kept_total", Help: "Bodies that could not be taken in, or not all of them, and were sent on into quarantine; by source.",
+	}, []string{"source"})
+	r.MustRegister(m.requests, m.seconds, m.events, m.kept)
 	return m
 }
 
@@ -60,11 +64,19 @@ func (m *metrics) request(source string, code int) {
 // accept counts events that are durable.
 func (m *metrics) accept(source string, events int) { m.success(source).events.Add(float64(events)) }
 
+// leave counts events that were not taken, by what became of them.
+func (m *metrics) leave(source, result string, events int) {
+	if events > 0 {
+		m.events.WithLabelValues(source, result).Add(float64(events))
+	}
+}
+
 // begin starts the counters of sources at 0, so that the first event is already a rise.
 func (m *metrics) begin(sources []agreement.Source) {
 	for _, s := range sources {
 		m.success(s.Name)
-		for _, result := range []string{"refused", "unavailable"} {
+		m.kept.WithLabelValues(s.Name)
+		for _, result := range []string{"refused", "skipped", "unavailable"} {
 			m.events.WithLabelValues(s.Name, result)
 		}
 	}

@@ -75,7 +75,8 @@ func printDemo(w io.Writer, s demo.Summary) error {
 	}
 	row("leads", "%d: %s", s.Leads, strings.Join(stages, ", "))
 	row("assignments", "%d made, %d of them again, %d double", s.Assignments.Made, s.Assignments.Reassigned, s.Assignments.Double)
-	row("clocks", "%d started: %d met, %d breached, %d cancelled, %d open", s.Clocks.Started, s.Clocks.Met, s.Clocks.Breached, s.Clocks.Cancelled, s.Clocks.Open)
+	row("clocks", "%d started: %d met, %d breached (%d of them corrected), %d cancelled, %d open",
+		s.Clocks.Started, s.Clocks.Met, s.Clocks.Breached, s.Clocks.Corrected, s.Clocks.Cancelled, s.Clocks.Open)
 	row("breaches", "%d early, %d duplicate; the referee saw %d, gRPC %d, /metrics %d", s.Breaches.Early, s.Breaches.Duplicate, s.Seen.Referee, s.Seen.GRPC, s.Seen.Metrics)
 	row("latency", "webhook to assigned p50 %.1f ms, p99 %.1f ms; breach lateness p50 %.1f ms, p99 %.1f ms",
 		s.Latency.WebhookToAssigned.P50, s.Latency.WebhookToAssigned.P99, s.Latency.BreachLateness.P50, s.Latency.BreachLateness.P99)

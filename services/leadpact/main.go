@@ -29,6 +29,7 @@ type program struct {
 	Diff   diffCommand   `cmd:"" help:"Say what differs between two versions of the agreement, in the words of the contract."`
 	Due    dueCommand    `cmd:"" help:"Say when a promise falls due, and why."`
 	Try    tryCommand    `cmd:"" help:"Show what would become of one lead, why, and what would have decided otherwise. Nothing is written."`
+	Source sourceCommand `cmd:"" help:"Connect a tool: list those that are known, try a body of theirs, print a request that the door takes."`
 	Render renderCommand `cmd:"" help:"Draw the agreement as people sign it: a page, a PDF, and its meetings as a calendar file."`
 
 	Keygen      keygenCommand      `cmd:"" help:"Make a key to sign agreements with."`
@@ -39,8 +40,11 @@ type program struct {
 	Coverage    coverageCommand    `cmd:"" help:"Say who of the roster has acknowledged a version, and who has not."`
 	Roster      rosterCommand      `cmd:"" help:"Change the roster of running processes, or show its history."`
 
+	Quarantine quarantineCommand `cmd:"" help:"What could not be taken in: list, show, retry, drop."`
+
 	Token   tokenCommand   `cmd:"" help:"Make a token for a person and add it to a token file."`
 	Replay  replayCommand  `cmd:"" help:"Send recorded leads and outcomes through the webhook door as history."`
+	Adopt   adoptCommand   `cmd:"" help:"Hand off leads of history: named ones, or those that a filter finds."`
 	Verify  verifyCommand  `cmd:"" help:"Check every promise that the stores can prove; a line each."`
 	Migrate migrateCommand `cmd:"" help:"Bring the database to this program's schema."`
 	Version versionCommand `cmd:"" help:"Print the version."`

@@ -32,7 +32,9 @@ func TestScript(t *testing.T) {
 			e.Setenv("WEBSITE", "a secret for env:WEBSITE")
 			e.Setenv("CRM", "a secret for env:CRM")
 			e.Setenv("NEXT_MONTH", time.Now().UTC().AddDate(0, 1, 0).Format(time.RFC3339))
-			for name, text := range map[string][]byte{"agreement.yaml": apptest.Agreement, "roster.yaml": apptest.Roster} {
+			e.Setenv("MOVING", "test-2\nunder_way: move") // as a version's name
+			mended := strings.Replace(string(apptest.Agreement), "    history: true\n", "    history: true\n    map: {email: contact.mail}\n", 1)
+			for name, text := range map[string][]byte{"agreement.yaml": apptest.Agreement, "mended.yaml": []byte(mended), "roster.yaml": apptest.Roster} {
 				if err := os.WriteFile(filepath.Join(e.WorkDir, name), text, 0o600); err != nil {
 					return err
 				}
@@ -40,7 +42,7 @@ func TestScript(t *testing.T) {
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"await": await, "door": door, "exits": exits, "keyed": keyed, "private": mode(0o600), "public": mode(0o644), "reported": reported, "samestate": sameState,
+			"await": await, "door": door, "exits": exits, "keyed": keyed, "posts": posts, "private": mode(0o600), "public": mode(0o644), "reported": reported, "samestate": sameState, "waiting": waiting,
 		},
 	})
 }
@@ -88,6 +90,43 @@ func door(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Fatalf("%s does not become ready", a.HTTP)
 }
 
+// posts sends a file to the door as a source whose proof is a bearer token, and demands a status.
+func posts(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 3 {
+		ts.Fatalf("usage: posts STATUS SOURCE FILE")
+	}
+	req, err := http.NewRequest(http.MethodPost, "http://"+ts.Getenv("DOOR")+"/v1/hooks/"+args[1], strings.NewReader(ts.ReadFile(args[2]))) // a script has no context
+	ts.Check(err)
+	req.Header.Set("Content-Type", "application/json")
+	req.Header.Set("Authorization", "Bearer "+ts.Getenv(strings.ToUpper(args[1])))
+	resp, err := (&http.Client{Transport: &http.Transport{DisableKeepAlives: true}}).Do(req)
+	ts.Check(err)
+	_ = resp.Body.Close() // the code says it all
+	if strconv.Itoa(resp.StatusCode) != args[0] {
+		ts.Fatalf("answered %s, not %s", resp.Status, args[0])
+	}
+}
+
+// waiting waits until so many rows are in quarantine, and sets KEY1, KEY2 … to their keys.
+func waiting(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: waiting NUMBER")
+	}
+	var rows []struct {
+		Key string `json:"key"`
+	}
+	for until := time.Now().Add(time.Minute); strconv.Itoa(len(rows)) != args[0]; time.Sleep(20 * time.Millisecond) {
+		if time.Now().After(until) {
+			ts.Fatalf("%d rows wait, not %s", len(rows), args[0])
+		}
+		ts.Check(ts.Exec("leadpact", "quarantine", "list", "--json", "--token", "file:data/admin.token"))
+		ts.Check(json.Unmarshal([]byte(ts.ReadFile("stdout")), &rows))
+	}
+	for i, row := range rows {
+		ts.Setenv(fmt.Sprintf("KEY%d", i+1), row.Key)
+	}
+}
+
 // keyed writes agreement.yaml as another version, with the keys that keygen printed into files, and the hash of the version before.
 func keyed(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) < 4 || len(args) > 5 {
@@ -126,7 +165,7 @@ func reported(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("usage: reported TEXT PROGRAM [ARGUMENT ...]")
 	}
 	for until := time.Now().Add(time.Minute); time.Now().Before(until); time.Sleep(20 * time.Millisecond) {
-		ts.Check(ts.Exec(args[1], args[2:]...))
+		_ = ts.Exec(args[1], args[2:]...) // what it prints says how it ended
 		if strings.Contains(ts.ReadFile("stdout"), args[0]) {
 			return
 		}

@@ -28,6 +28,9 @@ type serveCommand struct {
 	HTTP      string   `name:"http" help:"Address of the webhook door, /livez, /readyz and /metrics." default:"127.0.0.1:8080" env:"LEADPACT_HTTP"`
 	GRPC      string   `name:"grpc" help:"Address of the gRPC door." default:"127.0.0.1:9090" env:"LEADPACT_GRPC"`
 
+	PublicURL      string   `name:"public-url" help:"What stands before /v1/hooks in the address that senders are given, as https://leads.example.com; some of their signatures cover it. Without it, the scheme and host of each request." env:"LEADPACT_PUBLIC_URL"`
+	TrustedProxies []string `help:"Addresses or networks of proxies, with commas between, whose X-Forwarded-Proto and X-Forwarded-Host are believed." env:"LEADPACT_TRUSTED_PROXIES"`
+
 	Admin string `help:"Address of the admin door: profiles (/debug/pprof/), /livez, /readyz and /metrics, to anyone who reaches it; keep it on loopback. None unless given." env:"LEADPACT_ADMIN"`
 
 	NATS               string        `name:"nats" help:"NATS cluster: nats:// addresses, with commas between." env:"LEADPACT_NATS"`
@@ -46,6 +49,7 @@ type serveCommand struct {
 func (c *serveCommand) Run(ctx context.Context, logger *slog.Logger) error {
 	a, err := app.New(ctx, app.Config{
 		Roles: c.Role, Agreement: c.Agreement, Roster: c.Roster, Data: c.Data, HTTP: c.HTTP, GRPC: c.GRPC, Admin: c.Admin,
+		PublicURL: c.PublicURL, TrustedProxies: c.TrustedProxies,
 		NATS: c.NATS, NATSMonitors: c.NATSMonitor, DurabilityUnproven: c.DurabilityUnproven, Database: c.Database,
 		Partitions: c.Partitions, StreamBytes: c.StreamBytes, LeadKey: c.LeadKey, Tokens: c.Tokens, PrivateNotices: c.PrivateNotices, DrainDelay: c.DrainDelay,
 		Version: programVersion(), Logger: logger,

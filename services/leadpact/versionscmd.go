@@ -21,7 +21,7 @@ import (
 
 // caller is how a command asks a running process.
 type caller struct {
-	GRPC  string `name:"grpc" help:"Address of a process with the role that answers: compliance for versions, handoff for the roster." default:"127.0.0.1:9090" env:"LEADPACT_GRPC"`
+	GRPC  string `name:"grpc" help:"Address of a process with the role that answers: compliance for versions, handoff for the roster, scoring for leads, each for its quarantine." default:"127.0.0.1:9090" env:"LEADPACT_GRPC"`
 	Token string `help:"Reference (env:NAME, file:PATH) to your token." default:"env:LEADPACT_TOKEN"`
 }
 
@@ -79,9 +79,17 @@ func (c *activateCommand) Run(ctx context.Context) error {
 			return err
 		}
 		v := resp.GetVersion()
-		fmt.Printf("%s (%s) %s %s\n", v.GetTitle(), v.GetHash(), standing(v), v.GetActiveFrom().AsTime().Format(time.RFC3339))
+		fmt.Printf("%s (%s) %s %s\n%s\n", v.GetTitle(), v.GetHash(), standing(v), v.GetActiveFrom().AsTime().Format(time.RFC3339), underWay(a))
 		return nil
 	})
+}
+
+// underWay is what becomes of the clocks that run when a version comes into force.
+func underWay(a *agreement.Agreement) string {
+	if a.UnderWay == agreement.Move {
+		return "clocks that run then move to it: each is computed anew from its own start, but one that would have been due by then stays as it is"
+	}
+	return "clocks that run then stay under their versions"
 }
 
 // standing is what a version's time means.

@@ -250,7 +250,7 @@ func TestPoisonIsPermanent(t *testing.T) {
 			t.Errorf("a refused batch told %s", words(told))
 		}
 		must(t, r.Quarantine(t.Context(), []store.Quarantined{{Key: "k", Stream: "ingest", Source: "web", EventID: "bad", Raw: []byte("x"), Reason: "y", Attempts: 1, At: start}}))
-		kept, err := r.store.ListQuarantined(t.Context(), 10)
+		kept, err := r.store.ListQuarantined(t.Context(), store.Search{Limit: 10})
 		must(t, err)
 		if len(kept) != 1 {
 			t.Errorf("%d events are in quarantine", len(kept))

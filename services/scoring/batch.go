@@ -42,6 +42,7 @@ type batch struct {
 // result is what became of one fact.
 type result struct {
 	source, tag string
+	lead        string
 	result      string
 }
 
@@ -89,10 +90,10 @@ func (b *batch) apply(ctx context.Context, in []incoming) error {
 	for i := range in {
 		k := b.leads[leads[i]]
 		if !fresh[i] {
-			b.results = append(b.results, result{in[i].fact.Source, tag(in[i].fact), repeated(b.hashes[rows[i].FactKey], rows[i])})
+			b.results = append(b.results, result{in[i].fact.Source, tag(in[i].fact), leads[i], repeated(b.hashes[rows[i].FactKey], rows[i])})
 			continue
 		}
-		b.results = append(b.results, result{in[i].fact.Source, tag(in[i].fact), applied})
+		b.results = append(b.results, result{in[i].fact.Source, tag(in[i].fact), leads[i], applied})
 		delete(b.pending, rows[i].FactKey)
 		if err := b.take(ctx, k, in[i].fact); err != nil {
 			return err
@@ -247,13 +248,9 @@ func (b *batch) take(ctx context.Context, k *known, f lead.Fact) error {
 	k.row.Facts++
 	k.changed = true
 	for _, c := range changes {
-		staged := b.staged(k, c, f)
-		t, err := transition(staged, c)
-		if err != nil {
+		if err := b.change(k, c, f, ""); err != nil {
 			return err
 		}
-		b.transitions = append(b.transitions, t)
-		b.events = append(b.events, staged)
 	}
 	if before.Stage == "" && k.state.Stage != "" {
 		return b.release(ctx, k)
@@ -261,6 +258,19 @@ func (b *batch) take(ctx context.Context, k *known, f lead.Fact) error {
 	if f.Kind == lead.Outcome && before.Stage != "" {
 		b.events = append(b.events, b.outcome(k, before, f))
 	}
+	return nil
+}
+
+// change notes a change of stage that f led to; actor is who asked for it, "" for nobody.
+func (b *batch) change(k *known, c stage.Change, f lead.Fact, actor string) error {
+	staged := b.staged(k, c, f)
+	staged.GetLeadStaged().Actor = actor
+	t, err := transition(staged, c)
+	if err != nil {
+		return err
+	}
+	b.transitions = append(b.transitions, t)
+	b.events = append(b.events, staged)
 	return nil
 }
 

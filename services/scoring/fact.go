@@ -77,6 +77,8 @@ func factOf(e *eventv1.Event) (f lead.Fact, ok bool, err error) {
 		err = errors.New("it does not say whether it is live or history")
 	case e.GetOccurredAt() <= 0 || e.GetRecordedAt() <= 0:
 		err = errors.New("it does not say when it occurred and was recorded")
+	case !(e.GetLeadReceived().GetConfidence() >= 0 && e.GetLeadReceived().GetConfidence() <= 1):
+		err = errors.New("its confidence is no number from 0 to 1")
 	case f.Kind == lead.Activity && (e.GetLead() == "" || f.Cycle == 0):
 		err = errors.New("an activity must name its lead and its cycle")
 	case f.Kind == lead.Activity && !lead.IsDeed(f.Name), f.Kind == lead.Outcome && (!lead.IsDeed(f.Name) || f.Name == lead.Rejected):
@@ -91,7 +93,10 @@ func received(f *lead.Fact, r *eventv1.LeadReceived) {
 	if o := r.GetOutcome(); o != nil {
 		f.Kind, f.Name, f.Rep, f.Reason = lead.Outcome, o.GetKind(), o.GetRep(), o.GetReason()
 	}
-	f.Fields = event.Values(r.GetFields())
+	f.Fields, f.Confidence = event.Values(r.GetFields()), r.GetConfidence()
+	for _, c := range r.GetConsents() {
+		f.Consents = append(f.Consents, lead.Consent{Purpose: c.GetPurpose(), Granted: c.GetGranted()})
+	}
 }
 
 // tag is the fact's name outside of it. A sender may write an e-mail address into its ids, so they stay with the facts; whoever has

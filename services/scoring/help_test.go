@@ -99,19 +99,28 @@ type rig struct {
 	versions *versions
 	metrics  *prometheus.Registry
 	kicks    atomic.Int64
+	errands  []*eventv1.Event // to fetch
 	log      strings.Builder
 }
 
-func newRig(t *testing.T, s store.Scoring) *rig {
+func newRig(t *testing.T, s store.Scoring, change ...func(*scoring.Config)) *rig {
 	t.Helper()
 	r := &rig{store: s, versions: &versions{}, metrics: prometheus.NewRegistry()}
 	r.versions.activate(t)
-	var err error
-	r.Service, err = scoring.New(scoring.Config{
+	c := scoring.Config{
 		Store: s, Agreements: r.versions, Partitions: partitions, Key: []byte("0123456789abcdef"), Kick: func() { r.kicks.Add(1) },
+		Errand: func(_ context.Context, data []byte, _ string) error {
+			events, err := event.Unpack(data)
+			r.errands = append(r.errands, events...)
+			return err
+		},
 		Metrics: r.metrics, Log: slog.New(slog.NewTextHandler(&r.log, nil)),
-	})
-	if err != nil {
+	}
+	for _, f := range change {
+		f(&c)
+	}
+	var err error
+	if r.Service, err = scoring.New(c); err != nil {
 		t.Fatal(err)
 	}
 	return r
@@ -180,7 +189,8 @@ func (r *rig) told(t *testing.T) []*eventv1.Event {
 	}
 }
 
-// words writes events as "staged 1.2 mql!" and "outcome won"; h before it is history.
+// words writes events as "staged 1.2 mql!" and "outcome won"; h before it is history, ? behind it a handoff that is withheld, x one that is
+// withdrawn.
 func words(events []*eventv1.Event) string {
 	var out []string
 	for _, e := range events {
@@ -191,8 +201,13 @@ func words(events []*eventv1.Event) string {
 		switch s, o := e.GetLeadStaged(), e.GetLeadOutcome(); {
 		case s != nil:
 			mark := ""
-			if s.GetHandoff() {
+			switch {
+			case s.GetHandoff():
 				mark = "!"
+			case s.GetWithdrawn():
+				mark = "x"
+			case s.GetWithheld() != "":
+				mark = "?"
 			}
 			out = append(out, fmt.Sprintf("%sstaged %d.%d %s%s", history, s.GetCycle(), s.GetN(), s.GetTo(), mark))
 		case o != nil:
@@ -230,6 +245,19 @@ func history(e *eventv1.Event) { e.Mode = eventv1.Mode_MODE_HISTORY }
 
 func external(id string) func(*eventv1.Event) {
 	return func(e *eventv1.Event) { e.GetLeadReceived().ExternalId = id }
+}
+
+// says adds a person's words: "+marketing" grants, "-contact" withdraws.
+func says(words ...string) func(*eventv1.Event) {
+	return func(e *eventv1.Event) {
+		for _, w := range words {
+			e.GetLeadReceived().Consents = append(e.GetLeadReceived().Consents, &eventv1.Consent{Purpose: w[1:], Granted: w[0] == '+'})
+		}
+	}
+}
+
+func sure(confidence float64) func(*eventv1.Event) {
+	return func(e *eventv1.Event) { e.GetLeadReceived().Confidence = confidence }
 }
 
 func size(n float64) func(*eventv1.Event) {

@@ -3,6 +3,8 @@ package scoring
 import (
 	"context"
 	"errors"
+	"maps"
+	"slices"
 	"strconv"
 
 	"google.golang.org/grpc/codes"
@@ -16,6 +18,7 @@ import (
 	eventv1 "github.com/leadpact/leadpact/proto/leadpact/event/v1"
 	leadpactv1 "github.com/leadpact/leadpact/proto/leadpact/v1"
 	"github.com/leadpact/leadpact/services/scoring/score"
+	"github.com/leadpact/leadpact/services/scoring/stage"
 )
 
 // GetLead implements leadpactv1.LeadServiceServer.
@@ -67,7 +70,8 @@ func (s *Service) Explain(ctx context.Context, r *leadpactv1.ExplainRequest) (*l
 		}
 		t := &leadpactv1.Transition{
 			Cycle: row.Cycle, N: row.N, From: row.From, To: row.To, At: timestamppb.New(row.At), Agreement: row.Agreement,
-			Cause: row.Cause, Score: e.GetLeadStaged().GetScore(), Grade: e.GetLeadStaged().GetGrade(),
+			Cause: row.Cause, Score: e.GetLeadStaged().GetScore(), Grade: e.GetLeadStaged().GetGrade(), Actor: e.GetLeadStaged().GetActor(),
+			Handoff: e.GetLeadStaged().GetHandoff(), Withheld: e.GetLeadStaged().GetWithheld(), Withdrawn: e.GetLeadStaged().GetWithdrawn(),
 		}
 		for _, reason := range e.GetLeadStaged().GetReasons() {
 			t.Reasons = append(t.Reasons, &leadpactv1.ScoreReason{Rule: reason.GetRule(), Points: reason.GetPoints()})
@@ -91,6 +95,13 @@ func (s *Service) describe(row store.Lead) (*leadpactv1.Lead, error) {
 	out := &leadpactv1.Lead{
 		Id: row.ID, Stage: row.Stage, Cycle: row.Cycle, Score: card.Lead.Score, Fit: card.Lead.Fit, Engagement: card.Lead.Engagement,
 		Grade: card.Lead.Grade, Channel: card.Lead.Channel, FirstSource: card.Lead.Source, Fields: map[string]string{}, Facts: row.Facts,
+		Withheld: stage.Withheld(a, k),
+	}
+	for _, purpose := range slices.Sorted(maps.Keys(k.Consents)) {
+		word := k.Consents[purpose]
+		out.Consents = append(out.Consents, &leadpactv1.Consent{
+			Purpose: purpose, Granted: word.Granted, At: timestamppb.New(word.At), Source: word.Source,
+		})
 	}
 	if k.Touched() {
 		out.FirstTouch, out.LastTouch = timestamppb.New(k.First.At), timestamppb.New(k.Last.At)

@@ -18,6 +18,9 @@ type memory struct {
 	Since  time.Time `json:"since,omitzero"`
 	Ended  time.Time `json:"ended,omitzero"`
 	Handed bool      `json:"handed,omitempty"`
+	// Both since consent counts.
+	Withheld  bool `json:"withheld,omitempty"`
+	Withdrawn bool `json:"withdrawn,omitempty"`
 	// Knowledge is null here; it keeps the place.
 	Knowledge *struct{} `json:"knowledge"`
 }
@@ -42,7 +45,7 @@ func remember(row store.Lead) (s stage.State, k lead.Knowledge, readable bool, e
 	if err != nil {
 		return stage.State{}, lead.Knowledge{}, false, fmt.Errorf("read what is kept of lead %s: %w", row.ID, err)
 	}
-	s.Since, s.Ended, s.Handed = m.Since, m.Ended, m.Handed
+	s.Since, s.Ended, s.Handed, s.Withheld, s.Withdrawn = m.Since, m.Ended, m.Handed, m.Withheld, m.Withdrawn
 	k, err = lead.Unmarshal(knowledge)
 	if err != nil && !json.Valid(knowledge) { // no version wrote that
 		return stage.State{}, lead.Knowledge{}, false, fmt.Errorf("read what is kept of lead %s: %w", row.ID, err)
@@ -57,7 +60,7 @@ func memorize(row store.Lead, s stage.State, k lead.Knowledge) (store.Lead, erro
 		return store.Lead{}, err
 	}
 	row.Stage, row.Cycle, row.Staged, row.StagedAt = s.Stage, s.Cycle, s.N, s.At
-	head, err := json.Marshal(memory{Since: s.Since, Ended: s.Ended, Handed: s.Handed})
+	head, err := json.Marshal(memory{Since: s.Since, Ended: s.Ended, Handed: s.Handed, Withheld: s.Withheld, Withdrawn: s.Withdrawn})
 	if err != nil {
 		return store.Lead{}, fmt.Errorf("write what is kept of lead %s: %w", row.ID, err)
 	}

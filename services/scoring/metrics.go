@@ -18,6 +18,7 @@ type metrics struct {
 	facts     *prometheus.CounterVec
 	decisions *prometheus.CounterVec
 	batch     prometheus.Histogram
+	overflow  *prometheus.CounterVec
 }
 
 func newMetrics(r prometheus.Registerer) (*metrics, error) {
@@ -34,10 +35,14 @@ func newMetrics(r prometheus.Registerer) (*metrics, error) {
 			Buckets: prometheus.ExponentialBuckets(0.001, 2, 14),
 		}),
 	}
+	m.overflow = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "leadpact_quarantine_overflow_total",
+		Help: "Refused webhooks that were not kept, because their source's quarantine is full; by source, as the agreement names it.",
+	}, []string{"source"})
 	for _, result := range []string{applied, duplicate, conflict} {
 		m.facts.WithLabelValues(result)
 	}
-	for _, c := range []prometheus.Collector{m.facts, m.decisions, m.batch} {
+	for _, c := range []prometheus.Collector{m.facts, m.decisions, m.batch, m.overflow} {
 		if err := r.Register(c); err != nil {
 			return nil, err
 		}
@@ -45,9 +50,12 @@ func newMetrics(r prometheus.Registerer) (*metrics, error) {
 	return m, nil
 }
 
-// declare starts the counter of every stage at 0.
+// declare starts the counter of every stage and source at 0.
 func (m *metrics) declare(a *agreement.Agreement) {
 	for _, s := range a.Stages {
 		m.decisions.WithLabelValues(s.Name)
+	}
+	for _, s := range a.Sources {
+		m.overflow.WithLabelValues(s.Name)
 	}
 }

@@ -32,7 +32,7 @@ type Agreements interface {
 // shortestKey of lead ids, in bytes.
 const shortestKey = 16
 
-// Config is what a Service stands on. Every field is needed.
+// Config is what a Service stands on. Every field but Quarantine is needed.
 type Config struct {
 	Store      store.Scoring
 	Agreements Agreements
@@ -41,9 +41,14 @@ type Config struct {
 	// Key that lead ids are made with, at least 16 bytes and the same for as long as the store lives.
 	Key []byte
 	// Kick wakes the relay after a commit that queued something. It must not block.
-	Kick    func()
-	Metrics prometheus.Registerer
-	Log     *slog.Logger
+	Kick func()
+	// Errand leaves word of what must be fetched, as bus.Bus.PublishErrand does: a webhook that comes out of quarantine may have told of
+	// no more than an id.
+	Errand func(ctx context.Context, data []byte, id string) error
+	// Quarantine bounds what is kept of one source's refused webhooks; zero is 10,000 of them and 64 MiB.
+	Quarantine store.Bound
+	Metrics    prometheus.Registerer
+	Log        *slog.Logger
 }
 
 // Service takes in lead.received and lead.activity, and answers leadpact.v1.LeadService.
@@ -54,6 +59,8 @@ type Service struct {
 	partitions int
 	key        []byte
 	kick       func()
+	errand     func(ctx context.Context, data []byte, id string) error
+	bound      store.Bound
 	metrics    *metrics
 	log        *slog.Logger
 }
@@ -66,8 +73,8 @@ var (
 // New checks the configuration and registers the metrics.
 func New(c Config) (*Service, error) {
 	switch {
-	case c.Store == nil, c.Agreements == nil, c.Kick == nil, c.Metrics == nil, c.Log == nil:
-		return nil, errors.New("start scoring: the store, the agreements, the relay's kick, the metrics and the log are all needed")
+	case c.Store == nil, c.Agreements == nil, c.Kick == nil, c.Errand == nil, c.Metrics == nil, c.Log == nil:
+		return nil, errors.New("start scoring: the store, the agreements, the relay's kick, the errands, the metrics and the log are all needed")
 	case c.Partitions < 1:
 		return nil, fmt.Errorf("start scoring: %d partitions; at least 1 is needed", c.Partitions)
 	case len(c.Key) < shortestKey:
@@ -77,8 +84,11 @@ func New(c Config) (*Service, error) {
 	if err != nil {
 		return nil, fmt.Errorf("start scoring: %w", err)
 	}
+	if c.Quarantine == (store.Bound{}) {
+		c.Quarantine = store.Bound{Rows: 10_000, Bytes: 64 << 20}
+	}
 	return &Service{
-		store: c.Store, agreements: c.Agreements, partitions: c.Partitions, key: c.Key, kick: c.Kick, metrics: m, log: c.Log,
+		store: c.Store, agreements: c.Agreements, partitions: c.Partitions, key: c.Key, kick: c.Kick, errand: c.Errand, bound: c.Quarantine, metrics: m, log: c.Log,
 	}, nil
 }
 

@@ -22,7 +22,7 @@ func (b *batch) staged(k *known, c stage.Change, f lead.Fact) *eventv1.Event {
 		Score: c.Card.Lead.Score, Fit: c.Card.Lead.Fit, Engagement: c.Card.Lead.Engagement, Grade: c.Card.Lead.Grade,
 		Channel:     score.Channel(b.agreement, k.knowledge.First.Channel),
 		FirstSource: k.knowledge.First.Source, FirstTouchAt: event.Micros(k.knowledge.First.At),
-		Handoff: c.Handoff, Rep: c.Rep, DecidedAt: event.Micros(b.now),
+		Handoff: c.Handoff, Withheld: c.Withheld, Withdrawn: c.Withdrawn, Rep: c.Rep, DecidedAt: event.Micros(b.now),
 	}
 	if body.Rep == "" && f.Kind == lead.Outcome {
 		body.Rep = f.Rep
@@ -48,7 +48,7 @@ func (b *batch) outcome(k *known, before stage.State, f lead.Fact) *eventv1.Even
 	e := b.follow(k, f, event.DerivedID("lead.outcome", f.Source, f.ID))
 	e.Body = &eventv1.Event_LeadOutcome{LeadOutcome: &eventv1.LeadOutcome{
 		Outcome: &eventv1.Outcome{Kind: f.Name, Rep: f.Rep, Reason: f.Reason}, Cycle: cycle,
-		Channel: score.Channel(b.agreement, k.knowledge.First.Channel),
+		Channel: score.Channel(b.agreement, k.knowledge.First.Channel), Source: f.Source,
 	}}
 	return e
 }

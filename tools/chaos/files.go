@@ -17,8 +17,12 @@ var rosterText []byte
 
 // Secrets of a run on loopback.
 const (
-	websiteSecret = "chaos-website"
-	leadKey       = "chaos-chaos-chaos-chaos-chaos-ok"
+	websiteSecret    = "chaos-website"
+	leadKey          = "chaos-chaos-chaos-chaos-chaos-ok"
+	mauticSecret     = "chaos-mautic"
+	hubspotSecret    = "chaos-hubspot"
+	salesforceSecret = "chaos-salesforce"
+	salesforceOrg    = "00D000000000001"
 )
 
 // reps who answer; the others stay silent.
@@ -57,5 +61,6 @@ func sign(ctx context.Context, o options) error {
 }
 
 func environment() []string {
-	return append(os.Environ(), "CHAOS_WEBSITE="+websiteSecret, "CHAOS_LEAD_KEY="+leadKey)
+	return append(os.Environ(), "CHAOS_WEBSITE="+websiteSecret, "CHAOS_LEAD_KEY="+leadKey,
+		"CHAOS_MAUTIC="+mauticSecret, "CHAOS_HUBSPOT="+hubspotSecret, "CHAOS_SALESFORCE="+salesforceSecret)
 }

@@ -13,7 +13,7 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials/insecure"
 
-	"github.com/leadpact/leadpact/internal/agreement"
+	"github.com/leadpact/leadpact/internal/preset"
 	"github.com/leadpact/leadpact/internal/identity"
 	leadpactv1 "github.com/leadpact/leadpact/proto/leadpact/v1"
 	"github.com/leadpact/leadpact/services/leadpact/sender"
@@ -39,7 +39,7 @@ func newLoad(d doors, path string) (*load, error) {
 	l := &load{d: d, accepted: f}
 	for _, door := range d.hooks {
 		l.senders = append(l.senders, sender.New("http://"+door+"/v1/hooks/website",
-			agreement.Verify{Kind: agreement.HMAC, Header: "X-Signature", Prefix: "sha256="}, websiteSecret, time.Minute))
+			preset.Proof{Kind: preset.HMAC, Header: "X-Signature", Prefix: "sha256="}, websiteSecret, time.Minute))
 	}
 	return l, nil
 }

@@ -25,6 +25,7 @@ type options struct {
 	seed       uint64
 	senders    int
 	production bool
+	retries    bool
 	database   string
 	dir        string
 }
@@ -37,6 +38,7 @@ func main() {
 	flag.Uint64Var(&o.seed, "seed", uint64(time.Now().UnixNano()), "of the random moments; printed")
 	flag.IntVar(&o.senders, "senders", 8, "connections that post webhooks")
 	flag.BoolVar(&o.production, "production", false, "kill roles of the production way")
+	flag.BoolVar(&o.retries, "retries", false, "take NATS away for a minute from three tools that repeat themselves, instead of killing")
 	flag.StringVar(&o.database, "database", os.Getenv("LEADPACT_TEST_POSTGRES"), "PostgreSQL of the production way")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
@@ -75,7 +77,7 @@ func run(ctx context.Context, o options) error {
 		return err
 	}
 	var f fleet
-	if o.production {
+	if o.production || o.retries {
 		if o.database == "" {
 			return errors.New("give -database, or run under tools/testpg")
 		}
@@ -87,6 +89,13 @@ func run(ctx context.Context, o options) error {
 	d, err := f.start(ctx)
 	if err != nil {
 		return err
+	}
+	if o.retries {
+		if err := retries(ctx, o, f.(*production), d); err != nil { //nolint:forcetypeassert,errcheck // made above
+			return fmt.Errorf("%w (everything is kept in %s)", err, dir)
+		}
+		f.stop()
+		return os.RemoveAll(dir)
 	}
 	accepted := filepath.Join(dir, "accepted")
 	l, err := newLoad(d, accepted)

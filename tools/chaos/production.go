@@ -1,11 +1,15 @@
 package main
 
 import (
+	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
+	"net/http"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -152,6 +156,36 @@ func (p *production) verify(ctx context.Context, accepted string) error {
 		return fmt.Errorf("verify: %w", err)
 	}
 	return nil
+}
+
+// sum adds up one series over all processes.
+func (p *production) sum(ctx context.Context, series string) (float64, error) {
+	total := 0.0
+	client := http.Client{Timeout: 10 * time.Second}
+	for _, door := range p.http {
+		req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+door+"/metrics", nil)
+		if err != nil {
+			return 0, err
+		}
+		resp, err := client.Do(req)
+		if err != nil {
+			return 0, fmt.Errorf("read the metrics of %s: %w", door, err)
+		}
+		lines := bufio.NewScanner(resp.Body)
+		for lines.Scan() {
+			if rest, ok := strings.CutPrefix(lines.Text(), series+" "); ok {
+				v, err := strconv.ParseFloat(rest, 64)
+				if err != nil {
+					return 0, fmt.Errorf("%s of %s: %w", series, door, err)
+				}
+				total += v
+			}
+		}
+		if err := errors.Join(lines.Err(), resp.Body.Close()); err != nil {
+			return 0, err
+		}
+	}
+	return total, nil
 }
 
 func (p *production) stop() {

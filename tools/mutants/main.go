@@ -49,8 +49,8 @@ func mutants() []mutant {
 		{
 			name: "no compare-and-set of clocks",
 			edits: []edit{
-				{"internal/store/sqlite/clocks.go", "agreement = ?\n			WHERE id = ? AND state = 'open' AND version = ?`", "agreement = ?\n			WHERE id = ? AND ? = ?`"},
-				{"internal/store/sqlite/clocks.go", "c.Agreement, c.ID, c.Version-1)", "c.Agreement, c.ID, c.Version, c.Version)"},
+				{"internal/store/sqlite/clocks.go", "witness = ?\n			WHERE id = ? AND state = 'open' AND version = ?`", "witness = ?\n			WHERE id = ? AND ? = ?`"},
+				{"internal/store/sqlite/clocks.go", "c.Witness, c.ID, c.Version-1)", "c.Witness, c.ID, c.Version, c.Version)"},
 			},
 			packages: []string{"./internal/store/sqlite"},
 		},
@@ -60,6 +60,12 @@ func mutants() []mutant {
 				{"internal/store/sqlite/clocks.go", "stopped_at = ?\n			WHERE id = ? AND state = 'open' AND version = ?`", "stopped_at = ?\n			WHERE id = ? AND ? = ?`"},
 				{"internal/store/sqlite/clocks.go", "micros(c.StoppedAt), c.ID, c.Version-1)", "micros(c.StoppedAt), c.ID, c.Version, c.Version)"},
 			},
+			packages: []string{"./internal/store/sqlite"},
+		},
+		{
+			name: "no compare-and-set of corrections",
+			edits: []edit{{"internal/store/sqlite/clocks.go", "witness = ? WHERE id = ? AND state = 'breached' AND responded_at = ? AND version = ?`",
+				"witness = ? WHERE id = ? AND ? < 1 AND ? > 0`"}},
 			packages: []string{"./internal/store/sqlite"},
 		},
 		{

@@ -57,6 +57,7 @@ func Exercise(t *testing.T, start func(t *testing.T) *Site) {
 		{"NATS is away", away, true},
 		{"agreements are kept for ever", agreements, false},
 		{"a tap sees everything and holds nothing back", tap, false},
+		{"errands wait without holding up others", errands, false},
 		{"a batch larger than the server takes", largeBatch, false},
 	} {
 		t.Run(c.name, func(t *testing.T) {

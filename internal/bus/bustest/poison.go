@@ -13,6 +13,7 @@ import (
 
 	"github.com/leadpact/leadpact/internal/bus"
 	"github.com/leadpact/leadpact/internal/event"
+	"github.com/leadpact/leadpact/internal/store"
 	eventv1 "github.com/leadpact/leadpact/proto/leadpact/event/v1"
 )
 
@@ -66,7 +67,7 @@ func poison(t *testing.T, s *Site) {
 	if err := proto.Unmarshal(row.Raw, &raw); err != nil || !proto.Equal(&raw, events[137]) {
 		t.Errorf("the raw bytes are not the event: %v", err)
 	}
-	if row.Stream != "LEADPACT_INGEST" || row.Source != "form" || row.EventID != bad || !strings.Contains(row.Reason, "no such stage") ||
+	if row.Kind != store.PoisonEvent || row.Stream != "LEADPACT_INGEST" || row.Source != "form" || row.EventID != bad || !strings.Contains(row.Reason, "no such stage") ||
 		row.Attempts < 2 || row.Key != event.DerivedID("LEADPACT_INGEST", "form", bad, string(row.Raw)) || row.At.IsZero() {
 		t.Errorf("the row is not the event's: stream %q source %q id %q reason %q attempts %d", row.Stream, row.Source, row.EventID, row.Reason, row.Attempts)
 	}
@@ -123,7 +124,7 @@ func unreadable(t *testing.T, s *Site) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for i, want := range [][]byte{future, garbage} {
-		if row := r.quarantined[i]; !bytes.Equal(row.Raw, want) || row.Reason == "" || row.EventID != "" || row.Attempts < 1 {
+		if row := r.quarantined[i]; row.Kind != store.PoisonMessage || !bytes.Equal(row.Raw, want) || row.Reason == "" || row.EventID != "" || row.Attempts < 1 {
 			t.Errorf("row %d: %d raw bytes, reason %q, event %q, %d attempts", i, len(row.Raw), row.Reason, row.EventID, row.Attempts)
 		}
 	}

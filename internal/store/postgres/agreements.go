@@ -19,6 +19,11 @@ func (b *base) ListAgreements(ctx context.Context) ([]store.AgreementRow, error)
 	}, `SELECT hash, active_from, document, actor, signatures FROM agreements ORDER BY active_from, hash`)
 }
 
+func (b *base) CountAgreements(ctx context.Context) (count int, err error) {
+	err = b.pool.QueryRow(ctx, `SELECT count(*) FROM agreements`).Scan(&count)
+	return count, failed("count agreements", err)
+}
+
 // saveAgreement says whether the version was new.
 func saveAgreement(ctx context.Context, q querier, row store.AgreementRow) (bool, error) {
 	n, err := exec(ctx, q, "save an agreement", `

@@ -20,6 +20,11 @@ func (t *handoffTx) LiveAssignments(ctx context.Context, leads []string) (map[st
 	return live, err
 }
 
+func (t *handoffTx) Assignments(ctx context.Context, key store.HandoffKey) ([]store.Assignment, error) {
+	return collect(ctx, t.tx, "read the assignments of a handoff", scanAssignment,
+		`SELECT `+assignmentColumns+` FROM assignments WHERE lead = $1 AND cycle = $2 ORDER BY n`, key.Lead, key.Cycle)
+}
+
 func (t *handoffTx) InsertAssignments(ctx context.Context, rows []store.Assignment) error {
 	_, err := exec(ctx, t.tx, "insert assignments", `
 		INSERT INTO assignments (`+assignmentColumns+`)

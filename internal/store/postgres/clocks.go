@@ -14,12 +14,12 @@ import (
 )
 
 const clockColumns = `id, lead, cycle, shard, assignment, rep, team, name, version, state, started_at, due_at, wake_at, within, calendar,
-	tzdata, counted, needed, warned, stopped_at, agreement`
+	tzdata, counted, needed, warned, stopped_at, agreement, responded_at, witness`
 
 // clockArrays are the columns as parameters, in clockColumns' order; see clockArguments.
 const clockArrays = `unnest($1::text[], $2::text[], $3::bigint[], $4::bigint[], $5::text[], $6::text[], $7::text[], $8::text[], $9::bigint[],
 	$10::text[], $11::bigint[], $12::bigint[], $13::bigint[], $14::bigint[], $15::text[], $16::text[], $17::bigint[], $18::bigint[],
-	$19::bigint[], $20::bigint[], $21::text[])`
+	$19::bigint[], $20::bigint[], $21::text[], $22::bigint[], $23::text[])`
 
 func (h *handoff) WakesUntil(ctx context.Context, shard int, until time.Time, after store.Wake, limit int) ([]store.Wake, error) {
 	return collect(ctx, h.pool, "read wake-ups", func(row pgx.CollectableRow) (w store.Wake, err error) {
@@ -71,7 +71,8 @@ func (t *handoffTx) SaveClocks(ctx context.Context, rows []store.ClockRow) ([]bo
 		UPDATE clocks c SET lead = new.lead, cycle = new.cycle, shard = new.shard, assignment = new.assignment,
 			rep = new.rep, team = new.team, name = new.name, version = new.version, state = new.state, started_at = new.started_at,
 			due_at = new.due_at, wake_at = new.wake_at, within = new.within, calendar = new.calendar, tzdata = new.tzdata,
-			counted = new.counted, needed = new.needed, warned = new.warned, stopped_at = new.stopped_at, agreement = new.agreement
+			counted = new.counted, needed = new.needed, warned = new.warned, stopped_at = new.stopped_at, agreement = new.agreement,
+			responded_at = new.responded_at, witness = new.witness
 		FROM `+clockArrays+` AS new (`+clockColumns+`)
 		WHERE c.id = new.id AND c.state = 'open' AND c.version = new.version - 1
 		RETURNING c.id, c.version`, clockArguments(sorted)...).Query(func(r pgx.Rows) (err error) {
@@ -108,10 +109,30 @@ func (t *handoffTx) LockPromises(ctx context.Context, ids []string) (promises []
 
 // promiseColumns are clockColumns and what the handoff adds.
 const promiseColumns = `c.id, c.lead, c.cycle, c.shard, c.assignment, c.rep, c.team, c.name, c.version, c.state, c.started_at, c.due_at, c.wake_at,
-	c.within, c.calendar, c.tzdata, c.counted, c.needed, c.warned, c.stopped_at, c.agreement, h.state, h.pool, h.grade, h.channel, h.cause`
+	c.within, c.calendar, c.tzdata, c.counted, c.needed, c.warned, c.stopped_at, c.agreement, c.responded_at, c.witness,
+	h.state, h.agreement, h.pool, h.grade, h.channel, h.cause`
 
 func scanPromise(row pgx.CollectableRow) (p store.Promise, err error) {
-	return p, row.Scan(append(clockFields(&p.ClockRow), &p.HandoffState, &p.Pool, &p.Grade, &p.Channel, &p.Cause)...)
+	return p, row.Scan(append(clockFields(&p.ClockRow), &p.HandoffState, &p.HandoffAgreement, &p.Pool, &p.Grade, &p.Channel, &p.Cause)...)
+}
+
+func (t *handoffTx) MissedPromises(ctx context.Context, key store.HandoffKey) ([]store.Promise, error) {
+	return collect(ctx, t.tx, "read missed promises", scanPromise, `
+		SELECT `+promiseColumns+` FROM clocks c JOIN handoffs h ON h.lead = c.lead AND h.cycle = c.cycle
+		WHERE c.lead = $1 AND c.cycle = $2 AND c.state = 'breached' AND c.responded_at = $3 ORDER BY c.due_at, c.id`,
+		key.Lead, key.Cycle, micros(time.Time{}))
+}
+
+func (t *handoffTx) CorrectClocks(ctx context.Context, rows []store.ClockRow) error {
+	return save(ctx, t.tx, "correct clocks", len(rows), `
+		UPDATE clocks c SET version = new.version, responded_at = new.responded_at, witness = new.witness
+		FROM unnest($1::text[], $2::bigint[], $3::bigint[], $4::text[]) AS new (id, version, responded_at, witness)
+		WHERE c.id = new.id AND c.state = 'breached' AND c.responded_at = $5 AND c.version = new.version - 1`,
+		column(rows, clockID),
+		column(rows, func(r store.ClockRow) int64 { return r.Version }),
+		column(rows, func(r store.ClockRow) int64 { return micros(r.RespondedAt) }),
+		column(rows, func(r store.ClockRow) string { return r.Witness }),
+		micros(time.Time{}))
 }
 
 // SaveFired sends all of it in one round trip.
@@ -208,6 +229,8 @@ func clockArguments(rows []store.ClockRow) []any {
 		column(rows, func(r store.ClockRow) int64 { return int64(r.Warned) }),
 		column(rows, func(r store.ClockRow) int64 { return micros(r.StoppedAt) }),
 		column(rows, func(r store.ClockRow) string { return r.Agreement }),
+		column(rows, func(r store.ClockRow) int64 { return micros(r.RespondedAt) }),
+		column(rows, func(r store.ClockRow) string { return r.Witness }),
 	}
 }
 
@@ -222,5 +245,5 @@ func scanClock(row pgx.CollectableRow) (c store.ClockRow, err error) {
 func clockFields(c *store.ClockRow) []any {
 	return []any{&c.ID, &c.Lead, &c.Cycle, &c.Shard, &c.Assignment, &c.Rep, &c.Team, &c.Name, &c.Version, &c.State,
 		instant{&c.StartedAt}, instant{&c.DueAt}, instant{&c.WakeAt}, (*int64)(&c.Within), &c.Calendar, &c.TZData, &c.Counted, &c.Needed,
-		&c.Warned, instant{&c.StoppedAt}, &c.Agreement}
+		&c.Warned, instant{&c.StoppedAt}, &c.Agreement, instant{&c.RespondedAt}, &c.Witness}
 }

@@ -17,6 +17,11 @@ func (s *scoring) Lead(ctx context.Context, id string) (store.Lead, error) {
 	return one(ctx, s.pool, "read a lead", scanLead, `SELECT `+leadColumns+` FROM leads WHERE id = $1 AND version > 0`, id)
 }
 
+func (s *scoring) LeadsAfter(ctx context.Context, id string, limit int) ([]store.Lead, error) {
+	return collect(ctx, s.pool, "read leads", scanLead,
+		`SELECT `+leadColumns+` FROM leads WHERE id > $1 AND version > 0 ORDER BY id LIMIT $2`, id, limit)
+}
+
 // LockLeads locks those that are there and makes the missing ones, both in order of id: a transaction that waits for a row another
 // is making holds only rows that were there and smaller new ones. Who finds that a missing row was made meanwhile begins again,
 // for locking it now would be out of order.

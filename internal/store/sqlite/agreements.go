@@ -31,3 +31,8 @@ func (e *engine) ListAgreements(ctx context.Context) ([]store.AgreementRow, erro
 	return collect(ctx, e.read, "list agreements", agreementFields,
 		`SELECT hash, active_from, document, actor, signatures FROM agreements ORDER BY active_from, hash`)
 }
+
+// CountAgreements counts the versions.
+func (e *engine) CountAgreements(ctx context.Context) (int, error) {
+	return one(ctx, e.read, "count agreements", column[int], `SELECT count(*) FROM agreements`)
+}

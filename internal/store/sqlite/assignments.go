@@ -43,6 +43,12 @@ func (t handoffTx) LiveAssignments(ctx context.Context, leads []string) (map[str
 	return live, nil
 }
 
+// Assignments returns all of a handoff.
+func (t handoffTx) Assignments(ctx context.Context, key store.HandoffKey) ([]store.Assignment, error) {
+	return collect(ctx, t, "read the assignments of a handoff", assignmentFields,
+		`SELECT `+assignmentColumns+` FROM assignments WHERE lead = ? AND cycle = ? ORDER BY n`, key.Lead, key.Cycle)
+}
+
 // InsertAssignments stores assignments.
 func (t handoffTx) InsertAssignments(ctx context.Context, rows []store.Assignment) error {
 	for _, a := range rows {

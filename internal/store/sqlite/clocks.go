@@ -10,13 +10,13 @@ import (
 )
 
 const clockColumns = `id, lead, cycle, shard, assignment, rep, team, name, version, state, started_at, due_at, wake_at, within, calendar,
-	tzdata, counted, needed, warned, stopped_at, agreement`
+	tzdata, counted, needed, warned, stopped_at, agreement, responded_at, witness`
 
 func clockFields(c *store.ClockRow) []any {
 	return []any{
 		&c.ID, &c.Lead, &c.Cycle, &c.Shard, &c.Assignment, &c.Rep, &c.Team, &c.Name, &c.Version, &c.State,
 		at(&c.StartedAt), at(&c.DueAt), at(&c.WakeAt), &c.Within, &c.Calendar, &c.TZData,
-		&c.Counted, &c.Needed, &c.Warned, at(&c.StoppedAt), &c.Agreement,
+		&c.Counted, &c.Needed, &c.Warned, at(&c.StoppedAt), &c.Agreement, at(&c.RespondedAt), &c.Witness,
 	}
 }
 
@@ -53,10 +53,10 @@ func (h handoff) OverdueClocks(ctx context.Context, t time.Time) (int, error) {
 func (t handoffTx) InsertClocks(ctx context.Context, rows []store.ClockRow) error {
 	for _, c := range rows {
 		_, err := t.exec(ctx, "insert clocks",
-			`INSERT INTO clocks (`+clockColumns+`) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+			`INSERT INTO clocks (`+clockColumns+`) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
 			c.ID, c.Lead, c.Cycle, c.Shard, c.Assignment, c.Rep, c.Team, c.Name, c.Version, c.State,
 			micros(c.StartedAt), micros(c.DueAt), micros(c.WakeAt), c.Within, c.Calendar, c.TZData,
-			c.Counted, c.Needed, c.Warned, micros(c.StoppedAt), c.Agreement)
+			c.Counted, c.Needed, c.Warned, micros(c.StoppedAt), c.Agreement, micros(c.RespondedAt), c.Witness)
 		if err != nil {
 			return err
 		}
@@ -103,10 +103,10 @@ func (t handoffTx) SaveClocks(ctx context.Context, rows []store.ClockRow) ([]boo
 	for i, c := range rows {
 		n, err := t.exec(ctx, "save clocks",
 			`UPDATE clocks SET rep = ?, team = ?, version = ?, state = ?, started_at = ?, due_at = ?, wake_at = ?, within = ?, calendar = ?,
-				tzdata = ?, counted = ?, needed = ?, warned = ?, stopped_at = ?, agreement = ?
+				tzdata = ?, counted = ?, needed = ?, warned = ?, stopped_at = ?, agreement = ?, responded_at = ?, witness = ?
 			WHERE id = ? AND state = 'open' AND version = ?`,
 			c.Rep, c.Team, c.Version, c.State, micros(c.StartedAt), micros(c.DueAt), micros(c.WakeAt), c.Within, c.Calendar,
-			c.TZData, c.Counted, c.Needed, c.Warned, micros(c.StoppedAt), c.Agreement, c.ID, c.Version-1)
+			c.TZData, c.Counted, c.Needed, c.Warned, micros(c.StoppedAt), c.Agreement, micros(c.RespondedAt), c.Witness, c.ID, c.Version-1)
 		if err != nil {
 			return nil, err
 		}
@@ -117,9 +117,7 @@ func (t handoffTx) SaveClocks(ctx context.Context, rows []store.ClockRow) ([]boo
 
 // LockPromises returns what is open of ids. The transaction is the only writer: that is the lock.
 func (t handoffTx) LockPromises(ctx context.Context, ids []string) ([]store.Promise, error) {
-	promises, err := among(ctx, t, "lock promises", promiseFields, `SELECT c.id, c.lead, c.cycle, c.shard, c.assignment, c.rep, c.team, c.name,
-			c.version, c.state, c.started_at, c.due_at, c.wake_at, c.within, c.calendar, c.tzdata, c.counted, c.needed, c.warned, c.stopped_at,
-			c.agreement, h.state, h.pool, h.grade, h.channel, h.cause
+	promises, err := among(ctx, t, "lock promises", promiseFields, `SELECT `+promiseColumns+`
 		FROM clocks c CROSS JOIN handoffs h ON h.lead = c.lead AND h.cycle = c.cycle
 		WHERE c.id IN `+given+` AND c.state = 'open'`, ids)
 	if err != nil {
@@ -129,8 +127,34 @@ func (t handoffTx) LockPromises(ctx context.Context, ids []string) ([]store.Prom
 	return promises, nil
 }
 
+// MissedPromises returns the breached clocks of a handoff that nothing has corrected.
+func (t handoffTx) MissedPromises(ctx context.Context, key store.HandoffKey) ([]store.Promise, error) {
+	return collect(ctx, t, "read missed promises", promiseFields, `SELECT `+promiseColumns+`
+		FROM clocks c JOIN handoffs h ON h.lead = c.lead AND h.cycle = c.cycle
+		WHERE c.lead = ? AND c.cycle = ? AND c.state = 'breached' AND c.responded_at = ? ORDER BY c.due_at, c.id`,
+		key.Lead, key.Cycle, micros(time.Time{}))
+}
+
+// CorrectClocks writes what turned the verdicts on clocks.
+func (t handoffTx) CorrectClocks(ctx context.Context, rows []store.ClockRow) error {
+	for _, c := range rows {
+		err := t.execOne(ctx, "correct clock", c.ID,
+			`UPDATE clocks SET version = ?, responded_at = ?, witness = ? WHERE id = ? AND state = 'breached' AND responded_at = ? AND version = ?`,
+			c.Version, micros(c.RespondedAt), c.Witness, c.ID, micros(time.Time{}), c.Version-1)
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// promiseColumns are clockColumns and what the handoff adds.
+const promiseColumns = `c.id, c.lead, c.cycle, c.shard, c.assignment, c.rep, c.team, c.name, c.version, c.state, c.started_at, c.due_at, c.wake_at,
+	c.within, c.calendar, c.tzdata, c.counted, c.needed, c.warned, c.stopped_at, c.agreement, c.responded_at, c.witness,
+	h.state, h.agreement, h.pool, h.grade, h.channel, h.cause`
+
 func promiseFields(p *store.Promise) []any {
-	return append(clockFields(&p.ClockRow), &p.HandoffState, &p.Pool, &p.Grade, &p.Channel, &p.Cause)
+	return append(clockFields(&p.ClockRow), &p.HandoffState, &p.HandoffAgreement, &p.Pool, &p.Grade, &p.Channel, &p.Cause)
 }
 
 // SaveFired writes what became of promises.

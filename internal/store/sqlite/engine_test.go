@@ -3,6 +3,8 @@ package sqlite
 import (
 	"path/filepath"
 	"testing"
+
+	"github.com/leadpact/leadpact/internal/store"
 )
 
 // A commit that was acknowledged must be on the disk: WAL alone fsyncs only at checkpoints.
@@ -49,5 +51,36 @@ func TestVersionsOfAnEarlierProgramStay(t *testing.T) {
 	rows, err := s.ListAgreements(t.Context())
 	if err != nil || len(rows) != 1 || rows[0].Hash != "h" || string(rows[0].Text) != "a" || len(rows[0].Signatures) != 0 {
 		t.Errorf("%+v, %v", rows, err)
+	}
+}
+
+// What an earlier program put into quarantine can be tried again.
+func TestQuarantineOfAnEarlierProgramStays(t *testing.T) {
+	t.Parallel()
+	for _, service := range []string{"scoring", "handoff", "compliance"} {
+		path := filepath.Join(t.TempDir(), service+".db")
+		e, err := open(t.Context(), path, service, Options{NoMigrate: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := e.schema.UpTo(t.Context(), 2); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := e.write.ExecContext(t.Context(), `INSERT INTO quarantine (key, stream, source, event_id, raw, reason, attempts, at)
+			VALUES ('e', 's', 'web', '1', x'61', 'no', 2, 7), ('m', 's', '', '', x'62', 'no batch', 1, 8)`); err != nil {
+			t.Fatal(err)
+		}
+		if err := e.Migrate(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		for key, kind := range map[string]store.Kind{"e": store.PoisonEvent, "m": store.PoisonMessage} {
+			row, err := e.Quarantined(t.Context(), key)
+			if err != nil || row.Kind != kind || row.Size != 1 || !row.TriedAt.IsZero() || len(row.Hook) != 0 {
+				t.Errorf("%s: %+v, %v", service, row, err)
+			}
+		}
+		if err := e.Close(); err != nil {
+			t.Error(err)
+		}
 	}
 }

@@ -18,6 +18,11 @@ func (s scoring) Lead(ctx context.Context, id string) (store.Lead, error) {
 	return one(ctx, s.read, "read a lead", leadFields, `SELECT `+leadColumns+` FROM leads WHERE id = ?`, id)
 }
 
+// LeadsAfter returns leads in order of id.
+func (s scoring) LeadsAfter(ctx context.Context, id string, limit int) ([]store.Lead, error) {
+	return collect(ctx, s.read, "read leads", leadFields, `SELECT `+leadColumns+` FROM leads WHERE id > ? ORDER BY id LIMIT ?`, id, limit)
+}
+
 // LockLeads returns the leads, made when missing, though not stored before they are saved. The transaction is the only writer: that
 // is the lock.
 func (t scoringTx) LockLeads(ctx context.Context, ids []string) ([]store.Lead, error) {

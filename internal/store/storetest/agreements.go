@@ -27,4 +27,7 @@ func agreementsKeepTheFirst(t *testing.T, s service) {
 	read, err := db.ListAgreements(ctx)
 	must(t, err)
 	same(t, "versions, the oldest first, as they were stored first", read, reversed(rows))
+	count, err := db.CountAgreements(ctx)
+	must(t, err)
+	same(t, "how many they are", count, len(rows))
 }

@@ -115,6 +115,30 @@ func assignmentsAreUnique(t *testing.T, o Opener) {
 	must(t, insertAssignments(ctx, db, store.Assignment{ID: "2", HandoffKey: key("l"), N: 2, Version: 1, EndedAt: ended}))
 }
 
+func assignmentsAreReadByHandoff(t *testing.T, o Opener) {
+	ctx, db, r := within(t), open(t, o.Handoff), random(t)
+	wanted := store.HandoffKey{Lead: "l", Cycle: 2}
+	insertHandoffs(t, ctx, db, wanted, key("l"), store.HandoffKey{Lead: "L", Cycle: 2})
+	var all, want []store.Assignment
+	for i := range 9 {
+		a := filled[store.Assignment](r)
+		a.HandoffKey, a.N, a.Version = []store.HandoffKey{wanted, {Lead: "L", Cycle: 2}, key("l")}[i%3], uint32(1+i/3), 1
+		if a.HandoffKey == wanted {
+			want = append(want, a)
+		}
+		all = append(all, a)
+	}
+	want[2].EndedAt, all[6].EndedAt = time.Time{}, time.Time{} // the last one lives
+	must(t, insertAssignments(ctx, db, reversed(all)...))
+	hand(t, ctx, db, func(ctx context.Context, tx store.HandoffTx) error {
+		read, err := tx.Assignments(ctx, wanted)
+		same(t, "read", read, want)
+		none, err2 := tx.Assignments(ctx, store.HandoffKey{Lead: "none", Cycle: 2})
+		same(t, "read of none", none, []store.Assignment{})
+		return errors.Join(err, err2)
+	})
+}
+
 func assignmentsSaveTheirEnd(t *testing.T, o Opener) {
 	ctx, db, r := within(t), open(t, o.Handoff), random(t)
 	row := filled[store.Assignment](r)

@@ -155,4 +155,12 @@ func hasFactsCountsQuarantine(t *testing.T, o Opener) {
 		}
 	}
 	same(t, "has", has, map[store.FactKey]bool{one: true, two: true})
+	if _, err := db.DropQuarantined(ctx, "poison"); err != nil {
+		t.Fatal(err)
+	}
+	has, err = db.HasFacts(ctx, []store.FactKey{two})
+	must(t, err)
+	if !has[two] {
+		t.Error("what was given up is not remembered")
+	}
 }

@@ -1,7 +1,9 @@
 package storetest
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"testing"
@@ -27,6 +29,38 @@ func activitiesAreUnique(t *testing.T, o Opener) {
 	same(t, "fresh", insert(a, b, a), []bool{true, true, false})
 	same(t, "fresh", insert(b, c, a), []bool{false, true, false})
 	same(t, "fresh of none", insert(), []bool{})
+}
+
+func activitiesAreReadByHandoff(t *testing.T, o Opener) {
+	ctx, db, r := within(t), open(t, o.Handoff), random(t)
+	wanted := store.HandoffKey{Lead: "l", Cycle: 2}
+	var all, want []store.Activity
+	for i := range 12 {
+		a := filled[store.Activity](r)
+		a.HandoffKey = []store.HandoffKey{wanted, {Lead: "L", Cycle: 2}, {Lead: "l", Cycle: 1}}[i%3]
+		if i < 6 {
+			a.OccurredAt = instants()[5] // a tie: the id decides
+		}
+		if a.HandoffKey == wanted {
+			want = append(want, a)
+		}
+		all = append(all, a)
+	}
+	all[0].Outside, want[0].Outside = false, false
+	hand(t, ctx, db, func(ctx context.Context, tx store.HandoffTx) error {
+		_, err := tx.InsertActivities(ctx, all)
+		return err
+	})
+	slices.SortFunc(want, func(a, b store.Activity) int {
+		return cmp.Or(a.OccurredAt.Compare(b.OccurredAt), cmp.Compare(a.ID, b.ID))
+	})
+	hand(t, ctx, db, func(ctx context.Context, tx store.HandoffTx) error {
+		read, err := tx.Activities(ctx, wanted)
+		same(t, "read", read, want)
+		none, err2 := tx.Activities(ctx, store.HandoffKey{Lead: "none", Cycle: 2})
+		same(t, "read of none", none, []store.Activity{})
+		return errors.Join(err, err2)
+	})
 }
 
 func insertNotices(t *testing.T, ctx context.Context, db store.Handoff, rows ...store.Notice) {

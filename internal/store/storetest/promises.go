@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"testing"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -42,7 +43,7 @@ func promisesAreLocked(t *testing.T, o Opener) {
 		if i%5 == 4 {
 			c.State = store.ClockMet
 		} else {
-			want = append(want, store.Promise{ClockRow: c, HandoffState: h.State, Pool: h.Pool, Grade: h.Grade, Channel: h.Channel, Cause: h.Cause})
+			want = append(want, store.Promise{ClockRow: c, HandoffState: h.State, HandoffAgreement: h.Agreement, Pool: h.Pool, Grade: h.Grade, Channel: h.Channel, Cause: h.Cause})
 		}
 		handoffs, clocks = append(handoffs, h), append(clocks, c)
 	}
@@ -167,6 +168,131 @@ func promisesAreFiredOnceUnderRace(t *testing.T, o Opener) {
 		}
 		if left := lockPromises(t, ctx, pair[1], ids...); len(left) != 0 {
 			t.Fatalf("%d are open still", len(left))
+		}
+	}
+}
+
+func missed(t *testing.T, ctx context.Context, db store.Handoff, key store.HandoffKey) (promises []store.Promise) {
+	t.Helper()
+	hand(t, ctx, db, func(ctx context.Context, tx store.HandoffTx) (err error) {
+		promises, err = tx.MissedPromises(ctx, key)
+		return err
+	})
+	return promises
+}
+
+func correctClocks(ctx context.Context, db store.Handoff, rows ...store.ClockRow) error {
+	return db.Update(ctx, func(ctx context.Context, tx store.HandoffTx) error { return tx.CorrectClocks(ctx, rows) })
+}
+
+// missedPromisesAreRead: of one handoff, what is breached and not corrected, with what the handoff says.
+func missedPromisesAreRead(t *testing.T, o Opener) {
+	ctx, db, r := within(t), open(t, o.Handoff), random(t)
+	h := filled[store.HandoffRow](r)
+	h.HandoffKey, h.Version = store.HandoffKey{Lead: "l", Cycle: 2}, 1
+	hand(t, ctx, db, func(ctx context.Context, tx store.HandoffTx) error {
+		_, err := tx.InsertHandoffs(ctx, []store.HandoffRow{h})
+		return err
+	})
+	insertHandoffs(t, ctx, db, key("l"), store.HandoffKey{Lead: "L", Cycle: 2})
+	var want []store.Promise
+	var clocks []store.ClockRow
+	for i := range 16 {
+		c := filled[store.ClockRow](r)
+		c.HandoffKey, c.Version, c.State, c.RespondedAt, c.Witness = h.HandoffKey, 2, store.ClockBreached, time.Time{}, ""
+		if i < 8 {
+			c.DueAt = instants()[5] // a tie: the id decides
+		}
+		switch i % 8 {
+		case 1:
+			c.State = []string{store.ClockOpen, store.ClockMet}[i/8]
+		case 2:
+			c.HandoffKey = key("l")
+		case 3:
+			c.HandoffKey.Lead = "L"
+		case 4:
+			c.RespondedAt, c.Witness = instants()[5], "crm"
+		default:
+			want = append(want, store.Promise{ClockRow: c, HandoffState: h.State, HandoffAgreement: h.Agreement, Pool: h.Pool, Grade: h.Grade, Channel: h.Channel, Cause: h.Cause})
+		}
+		clocks = append(clocks, c)
+	}
+	insertClocks(t, ctx, db, clocks...)
+	slices.SortFunc(want, func(a, b store.Promise) int { return byDue(a.ClockRow, b.ClockRow) })
+	same(t, "missed", missed(t, ctx, db, h.HandoffKey), want)
+	same(t, "missed of none", missed(t, ctx, db, store.HandoffKey{Lead: "none", Cycle: 2}), []store.Promise{})
+}
+
+// clocksAreCorrectedOnce: only what is breached is corrected, and only once; on a conflict nothing is.
+func clocksAreCorrectedOnce(t *testing.T, o Opener) {
+	ctx, db, r := within(t), open(t, o.Handoff), random(t)
+	insertHandoffs(t, ctx, db, key("l"))
+	due := instants()[5]
+	var rows []store.ClockRow
+	for id, state := range map[string]string{"a": store.ClockBreached, "b": store.ClockBreached, "open": store.ClockOpen, "met": store.ClockMet} {
+		c := openClock(id, "l", due)
+		c.State = state
+		rows = append(rows, c)
+	}
+	insertClocks(t, ctx, db, rows...)
+	turned := func(id string, version int64) store.ClockRow {
+		c := filled[store.ClockRow](r)
+		c.ID, c.Version = id, version
+		return c
+	}
+	for what, rows := range map[string][]store.ClockRow{
+		"an open one": {turned("a", 2), turned("open", 2)}, "a met one": {turned("met", 2), turned("a", 2)},
+		"a version ahead": {turned("a", 2), turned("b", 3)}, "a version behind": {turned("a", 2), turned("b", 1)}, "none": {turned("a", 2), turned("none", 2)},
+	} {
+		if err := correctClocks(ctx, db, rows...); !errors.Is(err, store.ErrConflict) {
+			t.Errorf("%s: %v: want ErrConflict", what, err)
+		}
+	}
+	a, want := turned("a", 2), readClocks(t, ctx, db, "a")[0]
+	want.Version, want.RespondedAt, want.Witness = 2, a.RespondedAt, a.Witness
+	must(t, correctClocks(ctx, db, a))
+	must(t, correctClocks(ctx, db))
+	same(t, "corrected", readClocks(t, ctx, db, "a"), []store.ClockRow{want})
+	if err := correctClocks(ctx, db, turned("a", 3)); !errors.Is(err, store.ErrConflict) {
+		t.Errorf("a second correction: %v: want ErrConflict", err)
+	}
+	if left := missed(t, ctx, db, key("l")); len(left) != 1 || left[0].ID != "b" {
+		t.Errorf("left as missed: %v: want b", left)
+	}
+	// What is broken and corrected in one transaction is written as any clock that moves.
+	both := openClock("open", "l", due)
+	both.Version, both.State, both.RespondedAt, both.Witness = 2, store.ClockBreached, due.Add(-time.Minute), "crm"
+	same(t, "won", saveClocks(t, ctx, db, both), []bool{true})
+	same(t, "broken and corrected", readClocks(t, ctx, db, "open"), []store.ClockRow{both})
+}
+
+// clocksAreCorrectedOnceUnderRace: of two replicas that hear of the same late truth one corrects the clock.
+func clocksAreCorrectedOnceUnderRace(t *testing.T, o Opener) {
+	const rounds = 20
+	ctx, pair := within(t), openPair(t, o.HandoffPair)
+	insertHandoffs(t, ctx, pair[0], key("l"))
+	for _, id := range numbered("clock", rounds) {
+		c := openClock(id, "l", instants()[5])
+		c.State = store.ClockBreached
+		insertClocks(t, ctx, pair[0], c)
+		var won [2]bool
+		var group errgroup.Group
+		for i, db := range pair {
+			group.Go(func() error {
+				mine := c
+				mine.Version, mine.RespondedAt, mine.Witness = 2, instants()[4], fmt.Sprint("witness ", i)
+				err := correctClocks(ctx, db, mine)
+				won[i] = err == nil
+				if errors.Is(err, store.ErrConflict) {
+					return nil
+				}
+				return err
+			})
+		}
+		must(t, group.Wait())
+		stored := readClocks(t, ctx, pair[0], id)[0]
+		if won[0] == won[1] || (stored.Witness == "witness 0") != won[0] {
+			t.Fatalf("%s was corrected by the one: %v, by the other: %v; stored is %q", id, won[0], won[1], stored.Witness)
 		}
 	}
 }

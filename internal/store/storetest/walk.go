@@ -77,6 +77,34 @@ func eachLeadStopsAtAnError(t *testing.T, o Opener) {
 	}
 }
 
+func leadsComeInPages(t *testing.T, o Opener) {
+	ctx, db := within(t), open(t, o.Scoring)
+	ids := slices.Concat(texts()[1:], numbered("lead", 7)) // no id is empty
+	score(t, ctx, db, func(ctx context.Context, tx store.ScoringTx) error {
+		if err := saveLeads(ctx, tx, ids...); err != nil {
+			return err
+		}
+		_, err := tx.LockLeads(ctx, []string{"lead0x"}) // locked and never saved: no lead yet
+		return err
+	})
+	want := slices.Sorted(slices.Values(ids))
+	for limit := 1; limit <= len(ids)+1; limit++ {
+		var got []string
+		for last := ""; ; last = got[len(got)-1] {
+			page, err := db.LeadsAfter(ctx, last, limit)
+			must(t, err)
+			for _, l := range page {
+				same(t, "a lead of a page", l, store.Lead{ID: l.ID, Version: 1})
+				got = append(got, l.ID)
+			}
+			if len(page) < limit {
+				break
+			}
+		}
+		same(t, "leads in pages", got, want)
+	}
+}
+
 func textComparesByBytes(t *testing.T, o Opener) {
 	ctx, db := within(t), open(t, o.Scoring)
 	var rows []store.FactRow

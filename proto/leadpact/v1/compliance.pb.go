@@ -132,7 +132,9 @@ type WatchBreachesResponse struct {
 	state  protoimpl.MessageState `protogen:"open.v1"`
 	Breach *Breach                `protobuf:"bytes,1,opt,name=breach,proto3" json:"breach,omitempty"`
 	// Opaque; resume with it.
-	Cursor        string `protobuf:"bytes,2,opt,name=cursor,proto3" json:"cursor,omitempty"`
+	Cursor string `protobuf:"bytes,2,opt,name=cursor,proto3" json:"cursor,omitempty"`
+	// Set instead of breach: what was recorded as missed had been kept.
+	Correction    *Correction `protobuf:"bytes,3,opt,name=correction,proto3" json:"correction,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -181,6 +183,150 @@ func (x *WatchBreachesResponse) GetCursor() string {
 	return ""
 }
 
+func (x *WatchBreachesResponse) GetCorrection() *Correction {
+	if x != nil {
+		return x.Correction
+	}
+	return nil
+}
+
+// Correction turns the verdict on a breach that was streamed before. The breach stays in the ledger as what was known then.
+type Correction struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Names the breach.
+	ClockId    string                 `protobuf:"bytes,1,opt,name=clock_id,json=clockId,proto3" json:"clock_id,omitempty"`
+	Clock      string                 `protobuf:"bytes,2,opt,name=clock,proto3" json:"clock,omitempty"`
+	Lead       string                 `protobuf:"bytes,3,opt,name=lead,proto3" json:"lead,omitempty"`
+	Cycle      uint32                 `protobuf:"varint,4,opt,name=cycle,proto3" json:"cycle,omitempty"`
+	Assignment string                 `protobuf:"bytes,5,opt,name=assignment,proto3" json:"assignment,omitempty"`
+	Rep        string                 `protobuf:"bytes,6,opt,name=rep,proto3" json:"rep,omitempty"`
+	Team       string                 `protobuf:"bytes,7,opt,name=team,proto3" json:"team,omitempty"`
+	DueAt      *timestamppb.Timestamp `protobuf:"bytes,8,opt,name=due_at,json=dueAt,proto3" json:"due_at,omitempty"`
+	// When the promise was kept: before due_at.
+	RespondedAt *timestamppb.Timestamp `protobuf:"bytes,9,opt,name=responded_at,json=respondedAt,proto3" json:"responded_at,omitempty"`
+	RecordedAt  *timestamppb.Timestamp `protobuf:"bytes,10,opt,name=recorded_at,json=recordedAt,proto3" json:"recorded_at,omitempty"`
+	// The kind of activity that kept it.
+	By string `protobuf:"bytes,11,opt,name=by,proto3" json:"by,omitempty"`
+	// The source whose word turned the verdict.
+	Source        string `protobuf:"bytes,12,opt,name=source,proto3" json:"source,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Correction) Reset() {
+	*x = Correction{}
+	mi := &file_leadpact_v1_compliance_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Correction) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Correction) ProtoMessage() {}
+
+func (x *Correction) ProtoReflect() protoreflect.Message {
+	mi := &file_leadpact_v1_compliance_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Correction.ProtoReflect.Descriptor instead.
+func (*Correction) Descriptor() ([]byte, []int) {
+	return file_leadpact_v1_compliance_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *Correction) GetClockId() string {
+	if x != nil {
+		return x.ClockId
+	}
+	return ""
+}
+
+func (x *Correction) GetClock() string {
+	if x != nil {
+		return x.Clock
+	}
+	return ""
+}
+
+func (x *Correction) GetLead() string {
+	if x != nil {
+		return x.Lead
+	}
+	return ""
+}
+
+func (x *Correction) GetCycle() uint32 {
+	if x != nil {
+		return x.Cycle
+	}
+	return 0
+}
+
+func (x *Correction) GetAssignment() string {
+	if x != nil {
+		return x.Assignment
+	}
+	return ""
+}
+
+func (x *Correction) GetRep() string {
+	if x != nil {
+		return x.Rep
+	}
+	return ""
+}
+
+func (x *Correction) GetTeam() string {
+	if x != nil {
+		return x.Team
+	}
+	return ""
+}
+
+func (x *Correction) GetDueAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.DueAt
+	}
+	return nil
+}
+
+func (x *Correction) GetRespondedAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.RespondedAt
+	}
+	return nil
+}
+
+func (x *Correction) GetRecordedAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.RecordedAt
+	}
+	return nil
+}
+
+func (x *Correction) GetBy() string {
+	if x != nil {
+		return x.By
+	}
+	return ""
+}
+
+func (x *Correction) GetSource() string {
+	if x != nil {
+		return x.Source
+	}
+	return ""
+}
+
 type Breach struct {
 	state      protoimpl.MessageState `protogen:"open.v1"`
 	ClockId    string                 `protobuf:"bytes,1,opt,name=clock_id,json=clockId,proto3" json:"clock_id,omitempty"`
@@ -204,7 +350,7 @@ type Breach struct {
 
 func (x *Breach) Reset() {
 	*x = Breach{}
-	mi := &file_leadpact_v1_compliance_proto_msgTypes[2]
+	mi := &file_leadpact_v1_compliance_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -216,7 +362,7 @@ func (x *Breach) String() string {
 func (*Breach) ProtoMessage() {}
 
 func (x *Breach) ProtoReflect() protoreflect.Message {
-	mi := &file_leadpact_v1_compliance_proto_msgTypes[2]
+	mi := &file_leadpact_v1_compliance_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -229,7 +375,7 @@ func (x *Breach) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Breach.ProtoReflect.Descriptor instead.
 func (*Breach) Descriptor() ([]byte, []int) {
-	return file_leadpact_v1_compliance_proto_rawDescGZIP(), []int{2}
+	return file_leadpact_v1_compliance_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *Breach) GetClockId() string {
@@ -338,7 +484,7 @@ type GetMetricsRequest struct {
 
 func (x *GetMetricsRequest) Reset() {
 	*x = GetMetricsRequest{}
-	mi := &file_leadpact_v1_compliance_proto_msgTypes[3]
+	mi := &file_leadpact_v1_compliance_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -350,7 +496,7 @@ func (x *GetMetricsRequest) String() string {
 func (*GetMetricsRequest) ProtoMessage() {}
 
 func (x *GetMetricsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_leadpact_v1_compliance_proto_msgTypes[3]
+	mi := &file_leadpact_v1_compliance_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -363,7 +509,7 @@ func (x *GetMetricsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetMetricsRequest.ProtoReflect.Descriptor instead.
 func (*GetMetricsRequest) Descriptor() ([]byte, []int) {
-	return file_leadpact_v1_compliance_proto_rawDescGZIP(), []int{3}
+	return file_leadpact_v1_compliance_proto_rawDescGZIP(), []int{4}
 }
 
 type GetMetricsResponse struct {
@@ -375,7 +521,7 @@ type GetMetricsResponse struct {
 
 func (x *GetMetricsResponse) Reset() {
 	*x = GetMetricsResponse{}
-	mi := &file_leadpact_v1_compliance_proto_msgTypes[4]
+	mi := &file_leadpact_v1_compliance_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -387,7 +533,7 @@ func (x *GetMetricsResponse) String() string {
 func (*GetMetricsResponse) ProtoMessage() {}
 
 func (x *GetMetricsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_leadpact_v1_compliance_proto_msgTypes[4]
+	mi := &file_leadpact_v1_compliance_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -400,7 +546,7 @@ func (x *GetMetricsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetMetricsResponse.ProtoReflect.Descriptor instead.
 func (*GetMetricsResponse) Descriptor() ([]byte, []int) {
-	return file_leadpact_v1_compliance_proto_rawDescGZIP(), []int{4}
+	return file_leadpact_v1_compliance_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *GetMetricsResponse) GetMetrics() []*Metric {
@@ -422,7 +568,7 @@ type Metric struct {
 
 func (x *Metric) Reset() {
 	*x = Metric{}
-	mi := &file_leadpact_v1_compliance_proto_msgTypes[5]
+	mi := &file_leadpact_v1_compliance_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -434,7 +580,7 @@ func (x *Metric) String() string {
 func (*Metric) ProtoMessage() {}
 
 func (x *Metric) ProtoReflect() protoreflect.Message {
-	mi := &file_leadpact_v1_compliance_proto_msgTypes[5]
+	mi := &file_leadpact_v1_compliance_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -447,7 +593,7 @@ func (x *Metric) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Metric.ProtoReflect.Descriptor instead.
 func (*Metric) Descriptor() ([]byte, []int) {
-	return file_leadpact_v1_compliance_proto_rawDescGZIP(), []int{5}
+	return file_leadpact_v1_compliance_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *Metric) GetName() string {
@@ -480,7 +626,7 @@ type GetAttainmentRequest struct {
 
 func (x *GetAttainmentRequest) Reset() {
 	*x = GetAttainmentRequest{}
-	mi := &file_leadpact_v1_compliance_proto_msgTypes[6]
+	mi := &file_leadpact_v1_compliance_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -492,7 +638,7 @@ func (x *GetAttainmentRequest) String() string {
 func (*GetAttainmentRequest) ProtoMessage() {}
 
 func (x *GetAttainmentRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_leadpact_v1_compliance_proto_msgTypes[6]
+	mi := &file_leadpact_v1_compliance_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -505,7 +651,7 @@ func (x *GetAttainmentRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetAttainmentRequest.ProtoReflect.Descriptor instead.
 func (*GetAttainmentRequest) Descriptor() ([]byte, []int) {
-	return file_leadpact_v1_compliance_proto_rawDescGZIP(), []int{6}
+	return file_leadpact_v1_compliance_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *GetAttainmentRequest) GetGroupBy() GroupBy {
@@ -525,7 +671,7 @@ type GetAttainmentResponse struct {
 
 func (x *GetAttainmentResponse) Reset() {
 	*x = GetAttainmentResponse{}
-	mi := &file_leadpact_v1_compliance_proto_msgTypes[7]
+	mi := &file_leadpact_v1_compliance_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -537,7 +683,7 @@ func (x *GetAttainmentResponse) String() string {
 func (*GetAttainmentResponse) ProtoMessage() {}
 
 func (x *GetAttainmentResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_leadpact_v1_compliance_proto_msgTypes[7]
+	mi := &file_leadpact_v1_compliance_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -550,7 +696,7 @@ func (x *GetAttainmentResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetAttainmentResponse.ProtoReflect.Descriptor instead.
 func (*GetAttainmentResponse) Descriptor() ([]byte, []int) {
-	return file_leadpact_v1_compliance_proto_rawDescGZIP(), []int{7}
+	return file_leadpact_v1_compliance_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *GetAttainmentResponse) GetAttainment() []*Attainment {
@@ -577,14 +723,18 @@ type Attainment struct {
 	Cancelled int64                  `protobuf:"varint,5,opt,name=cancelled,proto3" json:"cancelled,omitempty"`
 	Open      int64                  `protobuf:"varint,6,opt,name=open,proto3" json:"open,omitempty"`
 	// met / (met + breached); 1 when nothing was judged yet.
-	Ratio         float64 `protobuf:"fixed64,7,opt,name=ratio,proto3" json:"ratio,omitempty"`
+	Ratio float64 `protobuf:"fixed64,7,opt,name=ratio,proto3" json:"ratio,omitempty"`
+	// Fell away because the person withdrew his consent: neither kept nor missed. The other ways in which a promise falls away are cancelled.
+	Withdrawn int64 `protobuf:"varint,8,opt,name=withdrawn,proto3" json:"withdrawn,omitempty"`
+	// How many of those met were recorded as missed before a witness reported that they had been kept.
+	Corrected     int64 `protobuf:"varint,9,opt,name=corrected,proto3" json:"corrected,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Attainment) Reset() {
 	*x = Attainment{}
-	mi := &file_leadpact_v1_compliance_proto_msgTypes[8]
+	mi := &file_leadpact_v1_compliance_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -596,7 +746,7 @@ func (x *Attainment) String() string {
 func (*Attainment) ProtoMessage() {}
 
 func (x *Attainment) ProtoReflect() protoreflect.Message {
-	mi := &file_leadpact_v1_compliance_proto_msgTypes[8]
+	mi := &file_leadpact_v1_compliance_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -609,7 +759,7 @@ func (x *Attainment) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Attainment.ProtoReflect.Descriptor instead.
 func (*Attainment) Descriptor() ([]byte, []int) {
-	return file_leadpact_v1_compliance_proto_rawDescGZIP(), []int{8}
+	return file_leadpact_v1_compliance_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *Attainment) GetKey() string {
@@ -661,11 +811,25 @@ func (x *Attainment) GetRatio() float64 {
 	return 0
 }
 
+func (x *Attainment) GetWithdrawn() int64 {
+	if x != nil {
+		return x.Withdrawn
+	}
+	return 0
+}
+
+func (x *Attainment) GetCorrected() int64 {
+	if x != nil {
+		return x.Corrected
+	}
+	return 0
+}
+
 // Delivery is what marketing brought through one channel: leads by the stage that they reached.
 type Delivery struct {
 	state   protoimpl.MessageState `protogen:"open.v1"`
 	Channel string                 `protobuf:"bytes,1,opt,name=channel,proto3" json:"channel,omitempty"`
-	// How many leads ever entered each stage.
+	// How many leads ever entered each stage. One that was withheld for want of consent counts once it is handed off.
 	Stages        map[string]int64 `protobuf:"bytes,2,rep,name=stages,proto3" json:"stages,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"varint,2,opt,name=value"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -673,7 +837,7 @@ type Delivery struct {
 
 func (x *Delivery) Reset() {
 	*x = Delivery{}
-	mi := &file_leadpact_v1_compliance_proto_msgTypes[9]
+	mi := &file_leadpact_v1_compliance_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -685,7 +849,7 @@ func (x *Delivery) String() string {
 func (*Delivery) ProtoMessage() {}
 
 func (x *Delivery) ProtoReflect() protoreflect.Message {
-	mi := &file_leadpact_v1_compliance_proto_msgTypes[9]
+	mi := &file_leadpact_v1_compliance_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -698,7 +862,7 @@ func (x *Delivery) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Delivery.ProtoReflect.Descriptor instead.
 func (*Delivery) Descriptor() ([]byte, []int) {
-	return file_leadpact_v1_compliance_proto_rawDescGZIP(), []int{9}
+	return file_leadpact_v1_compliance_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *Delivery) GetChannel() string {
@@ -722,10 +886,31 @@ const file_leadpact_v1_compliance_proto_rawDesc = "" +
 	"\x1cleadpact/v1/compliance.proto\x12\vleadpact.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"B\n" +
 	"\x14WatchBreachesRequest\x12\x16\n" +
 	"\x06cursor\x18\x01 \x01(\tR\x06cursor\x12\x12\n" +
-	"\x04once\x18\x02 \x01(\bR\x04once\"\\\n" +
+	"\x04once\x18\x02 \x01(\bR\x04once\"\x95\x01\n" +
 	"\x15WatchBreachesResponse\x12+\n" +
 	"\x06breach\x18\x01 \x01(\v2\x13.leadpact.v1.BreachR\x06breach\x12\x16\n" +
-	"\x06cursor\x18\x02 \x01(\tR\x06cursor\"\xb0\x03\n" +
+	"\x06cursor\x18\x02 \x01(\tR\x06cursor\x127\n" +
+	"\n" +
+	"correction\x18\x03 \x01(\v2\x17.leadpact.v1.CorrectionR\n" +
+	"correction\"\x84\x03\n" +
+	"\n" +
+	"Correction\x12\x19\n" +
+	"\bclock_id\x18\x01 \x01(\tR\aclockId\x12\x14\n" +
+	"\x05clock\x18\x02 \x01(\tR\x05clock\x12\x12\n" +
+	"\x04lead\x18\x03 \x01(\tR\x04lead\x12\x14\n" +
+	"\x05cycle\x18\x04 \x01(\rR\x05cycle\x12\x1e\n" +
+	"\n" +
+	"assignment\x18\x05 \x01(\tR\n" +
+	"assignment\x12\x10\n" +
+	"\x03rep\x18\x06 \x01(\tR\x03rep\x12\x12\n" +
+	"\x04team\x18\a \x01(\tR\x04team\x121\n" +
+	"\x06due_at\x18\b \x01(\v2\x1a.google.protobuf.TimestampR\x05dueAt\x12=\n" +
+	"\fresponded_at\x18\t \x01(\v2\x1a.google.protobuf.TimestampR\vrespondedAt\x12;\n" +
+	"\vrecorded_at\x18\n" +
+	" \x01(\v2\x1a.google.protobuf.TimestampR\n" +
+	"recordedAt\x12\x0e\n" +
+	"\x02by\x18\v \x01(\tR\x02by\x12\x16\n" +
+	"\x06source\x18\f \x01(\tR\x06source\"\xb0\x03\n" +
 	"\x06Breach\x12\x19\n" +
 	"\bclock_id\x18\x01 \x01(\tR\aclockId\x12\x14\n" +
 	"\x05clock\x18\x02 \x01(\tR\x05clock\x12\x12\n" +
@@ -764,7 +949,7 @@ const file_leadpact_v1_compliance_proto_rawDesc = "" +
 	"attainment\x125\n" +
 	"\n" +
 	"deliveries\x18\x02 \x03(\v2\x15.leadpact.v1.DeliveryR\n" +
-	"deliveries\"\xaa\x01\n" +
+	"deliveries\"\xe6\x01\n" +
 	"\n" +
 	"Attainment\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
@@ -773,7 +958,9 @@ const file_leadpact_v1_compliance_proto_rawDesc = "" +
 	"\bbreached\x18\x04 \x01(\x03R\bbreached\x12\x1c\n" +
 	"\tcancelled\x18\x05 \x01(\x03R\tcancelled\x12\x12\n" +
 	"\x04open\x18\x06 \x01(\x03R\x04open\x12\x14\n" +
-	"\x05ratio\x18\a \x01(\x01R\x05ratio\"\x9a\x01\n" +
+	"\x05ratio\x18\a \x01(\x01R\x05ratio\x12\x1c\n" +
+	"\twithdrawn\x18\b \x01(\x03R\twithdrawn\x12\x1c\n" +
+	"\tcorrected\x18\t \x01(\x03R\tcorrected\"\x9a\x01\n" +
 	"\bDelivery\x12\x18\n" +
 	"\achannel\x18\x01 \x01(\tR\achannel\x129\n" +
 	"\x06stages\x18\x02 \x03(\v2!.leadpact.v1.Delivery.StagesEntryR\x06stages\x1a9\n" +
@@ -804,45 +991,50 @@ func file_leadpact_v1_compliance_proto_rawDescGZIP() []byte {
 }
 
 var file_leadpact_v1_compliance_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_leadpact_v1_compliance_proto_msgTypes = make([]protoimpl.MessageInfo, 12)
+var file_leadpact_v1_compliance_proto_msgTypes = make([]protoimpl.MessageInfo, 13)
 var file_leadpact_v1_compliance_proto_goTypes = []any{
 	(GroupBy)(0),                  // 0: leadpact.v1.GroupBy
 	(*WatchBreachesRequest)(nil),  // 1: leadpact.v1.WatchBreachesRequest
 	(*WatchBreachesResponse)(nil), // 2: leadpact.v1.WatchBreachesResponse
-	(*Breach)(nil),                // 3: leadpact.v1.Breach
-	(*GetMetricsRequest)(nil),     // 4: leadpact.v1.GetMetricsRequest
-	(*GetMetricsResponse)(nil),    // 5: leadpact.v1.GetMetricsResponse
-	(*Metric)(nil),                // 6: leadpact.v1.Metric
-	(*GetAttainmentRequest)(nil),  // 7: leadpact.v1.GetAttainmentRequest
-	(*GetAttainmentResponse)(nil), // 8: leadpact.v1.GetAttainmentResponse
-	(*Attainment)(nil),            // 9: leadpact.v1.Attainment
-	(*Delivery)(nil),              // 10: leadpact.v1.Delivery
-	nil,                           // 11: leadpact.v1.Metric.LabelsEntry
-	nil,                           // 12: leadpact.v1.Delivery.StagesEntry
-	(*timestamppb.Timestamp)(nil), // 13: google.protobuf.Timestamp
+	(*Correction)(nil),            // 3: leadpact.v1.Correction
+	(*Breach)(nil),                // 4: leadpact.v1.Breach
+	(*GetMetricsRequest)(nil),     // 5: leadpact.v1.GetMetricsRequest
+	(*GetMetricsResponse)(nil),    // 6: leadpact.v1.GetMetricsResponse
+	(*Metric)(nil),                // 7: leadpact.v1.Metric
+	(*GetAttainmentRequest)(nil),  // 8: leadpact.v1.GetAttainmentRequest
+	(*GetAttainmentResponse)(nil), // 9: leadpact.v1.GetAttainmentResponse
+	(*Attainment)(nil),            // 10: leadpact.v1.Attainment
+	(*Delivery)(nil),              // 11: leadpact.v1.Delivery
+	nil,                           // 12: leadpact.v1.Metric.LabelsEntry
+	nil,                           // 13: leadpact.v1.Delivery.StagesEntry
+	(*timestamppb.Timestamp)(nil), // 14: google.protobuf.Timestamp
 }
 var file_leadpact_v1_compliance_proto_depIdxs = []int32{
-	3,  // 0: leadpact.v1.WatchBreachesResponse.breach:type_name -> leadpact.v1.Breach
-	13, // 1: leadpact.v1.Breach.started_at:type_name -> google.protobuf.Timestamp
-	13, // 2: leadpact.v1.Breach.due_at:type_name -> google.protobuf.Timestamp
-	13, // 3: leadpact.v1.Breach.recorded_at:type_name -> google.protobuf.Timestamp
-	6,  // 4: leadpact.v1.GetMetricsResponse.metrics:type_name -> leadpact.v1.Metric
-	11, // 5: leadpact.v1.Metric.labels:type_name -> leadpact.v1.Metric.LabelsEntry
-	0,  // 6: leadpact.v1.GetAttainmentRequest.group_by:type_name -> leadpact.v1.GroupBy
-	9,  // 7: leadpact.v1.GetAttainmentResponse.attainment:type_name -> leadpact.v1.Attainment
-	10, // 8: leadpact.v1.GetAttainmentResponse.deliveries:type_name -> leadpact.v1.Delivery
-	12, // 9: leadpact.v1.Delivery.stages:type_name -> leadpact.v1.Delivery.StagesEntry
-	1,  // 10: leadpact.v1.ComplianceService.WatchBreaches:input_type -> leadpact.v1.WatchBreachesRequest
-	4,  // 11: leadpact.v1.ComplianceService.GetMetrics:input_type -> leadpact.v1.GetMetricsRequest
-	7,  // 12: leadpact.v1.ComplianceService.GetAttainment:input_type -> leadpact.v1.GetAttainmentRequest
-	2,  // 13: leadpact.v1.ComplianceService.WatchBreaches:output_type -> leadpact.v1.WatchBreachesResponse
-	5,  // 14: leadpact.v1.ComplianceService.GetMetrics:output_type -> leadpact.v1.GetMetricsResponse
-	8,  // 15: leadpact.v1.ComplianceService.GetAttainment:output_type -> leadpact.v1.GetAttainmentResponse
-	13, // [13:16] is the sub-list for method output_type
-	10, // [10:13] is the sub-list for method input_type
-	10, // [10:10] is the sub-list for extension type_name
-	10, // [10:10] is the sub-list for extension extendee
-	0,  // [0:10] is the sub-list for field type_name
+	4,  // 0: leadpact.v1.WatchBreachesResponse.breach:type_name -> leadpact.v1.Breach
+	3,  // 1: leadpact.v1.WatchBreachesResponse.correction:type_name -> leadpact.v1.Correction
+	14, // 2: leadpact.v1.Correction.due_at:type_name -> google.protobuf.Timestamp
+	14, // 3: leadpact.v1.Correction.responded_at:type_name -> google.protobuf.Timestamp
+	14, // 4: leadpact.v1.Correction.recorded_at:type_name -> google.protobuf.Timestamp
+	14, // 5: leadpact.v1.Breach.started_at:type_name -> google.protobuf.Timestamp
+	14, // 6: leadpact.v1.Breach.due_at:type_name -> google.protobuf.Timestamp
+	14, // 7: leadpact.v1.Breach.recorded_at:type_name -> google.protobuf.Timestamp
+	7,  // 8: leadpact.v1.GetMetricsResponse.metrics:type_name -> leadpact.v1.Metric
+	12, // 9: leadpact.v1.Metric.labels:type_name -> leadpact.v1.Metric.LabelsEntry
+	0,  // 10: leadpact.v1.GetAttainmentRequest.group_by:type_name -> leadpact.v1.GroupBy
+	10, // 11: leadpact.v1.GetAttainmentResponse.attainment:type_name -> leadpact.v1.Attainment
+	11, // 12: leadpact.v1.GetAttainmentResponse.deliveries:type_name -> leadpact.v1.Delivery
+	13, // 13: leadpact.v1.Delivery.stages:type_name -> leadpact.v1.Delivery.StagesEntry
+	1,  // 14: leadpact.v1.ComplianceService.WatchBreaches:input_type -> leadpact.v1.WatchBreachesRequest
+	5,  // 15: leadpact.v1.ComplianceService.GetMetrics:input_type -> leadpact.v1.GetMetricsRequest
+	8,  // 16: leadpact.v1.ComplianceService.GetAttainment:input_type -> leadpact.v1.GetAttainmentRequest
+	2,  // 17: leadpact.v1.ComplianceService.WatchBreaches:output_type -> leadpact.v1.WatchBreachesResponse
+	6,  // 18: leadpact.v1.ComplianceService.GetMetrics:output_type -> leadpact.v1.GetMetricsResponse
+	9,  // 19: leadpact.v1.ComplianceService.GetAttainment:output_type -> leadpact.v1.GetAttainmentResponse
+	17, // [17:20] is the sub-list for method output_type
+	14, // [14:17] is the sub-list for method input_type
+	14, // [14:14] is the sub-list for extension type_name
+	14, // [14:14] is the sub-list for extension extendee
+	0,  // [0:14] is the sub-list for field type_name
 }
 
 func init() { file_leadpact_v1_compliance_proto_init() }
@@ -856,7 +1048,7 @@ func file_leadpact_v1_compliance_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_leadpact_v1_compliance_proto_rawDesc), len(file_leadpact_v1_compliance_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   12,
+			NumMessages:   13,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -30,7 +30,8 @@ const (
 //
 // ComplianceService answers who kept the promise.
 type ComplianceServiceClient interface {
-	// WatchBreaches streams breaches from the cursor on, each once and without a gap, and then as they are recorded.
+	// WatchBreaches streams breaches, and what corrects them, from the cursor on, each once and without a gap, and then as they are
+	// recorded. A message holds one of the two; a correction comes after its breach.
 	// An empty cursor starts at the beginning of the ledger. INVALID_ARGUMENT when the cursor is not one of ours.
 	WatchBreaches(ctx context.Context, in *WatchBreachesRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[WatchBreachesResponse], error)
 	// GetMetrics answers with the same numbers that /metrics shows, from the ledger's tallies.
@@ -92,7 +93,8 @@ func (c *complianceServiceClient) GetAttainment(ctx context.Context, in *GetAtta
 //
 // ComplianceService answers who kept the promise.
 type ComplianceServiceServer interface {
-	// WatchBreaches streams breaches from the cursor on, each once and without a gap, and then as they are recorded.
+	// WatchBreaches streams breaches, and what corrects them, from the cursor on, each once and without a gap, and then as they are
+	// recorded. A message holds one of the two; a correction comes after its breach.
 	// An empty cursor starts at the beginning of the ledger. INVALID_ARGUMENT when the cursor is not one of ours.
 	WatchBreaches(*WatchBreachesRequest, grpc.ServerStreamingServer[WatchBreachesResponse]) error
 	// GetMetrics answers with the same numbers that /metrics shows, from the ledger's tallies.

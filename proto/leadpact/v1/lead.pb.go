@@ -22,6 +22,73 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
+type Adoption_Decision int32
+
+const (
+	Adoption_DECISION_UNSPECIFIED Adoption_Decision = 0
+	// It is handed off, or would be in a dry run.
+	Adoption_DECISION_HANDED_OFF Adoption_Decision = 1
+	// It was handed off before, in this cycle.
+	Adoption_DECISION_HANDED_OFF_BEFORE Adoption_Decision = 2
+	// It is won, lost or recycled.
+	Adoption_DECISION_OVER Adoption_Decision = 3
+	// What is known does not bring it to the handoff point.
+	Adoption_DECISION_TOO_EARLY Adoption_Decision = 4
+	// No fact ever named such a lead.
+	Adoption_DECISION_UNKNOWN Adoption_Decision = 5
+	// The person forbade all contact, or has not allowed what the agreement needs.
+	Adoption_DECISION_WITHHELD Adoption_Decision = 6
+)
+
+// Enum value maps for Adoption_Decision.
+var (
+	Adoption_Decision_name = map[int32]string{
+		0: "DECISION_UNSPECIFIED",
+		1: "DECISION_HANDED_OFF",
+		2: "DECISION_HANDED_OFF_BEFORE",
+		3: "DECISION_OVER",
+		4: "DECISION_TOO_EARLY",
+		5: "DECISION_UNKNOWN",
+		6: "DECISION_WITHHELD",
+	}
+	Adoption_Decision_value = map[string]int32{
+		"DECISION_UNSPECIFIED":       0,
+		"DECISION_HANDED_OFF":        1,
+		"DECISION_HANDED_OFF_BEFORE": 2,
+		"DECISION_OVER":              3,
+		"DECISION_TOO_EARLY":         4,
+		"DECISION_UNKNOWN":           5,
+		"DECISION_WITHHELD":          6,
+	}
+)
+
+func (x Adoption_Decision) Enum() *Adoption_Decision {
+	p := new(Adoption_Decision)
+	*p = x
+	return p
+}
+
+func (x Adoption_Decision) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (Adoption_Decision) Descriptor() protoreflect.EnumDescriptor {
+	return file_leadpact_v1_lead_proto_enumTypes[0].Descriptor()
+}
+
+func (Adoption_Decision) Type() protoreflect.EnumType {
+	return &file_leadpact_v1_lead_proto_enumTypes[0]
+}
+
+func (x Adoption_Decision) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use Adoption_Decision.Descriptor instead.
+func (Adoption_Decision) EnumDescriptor() ([]byte, []int) {
+	return file_leadpact_v1_lead_proto_rawDescGZIP(), []int{13, 0}
+}
+
 type GetLeadRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// One of the two.
@@ -167,7 +234,11 @@ type Lead struct {
 	// By declared field, as text.
 	Fields map[string]string `protobuf:"bytes,12,rep,name=fields,proto3" json:"fields,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
 	// Facts applied.
-	Facts         int64 `protobuf:"varint,13,opt,name=facts,proto3" json:"facts,omitempty"`
+	Facts int64 `protobuf:"varint,13,opt,name=facts,proto3" json:"facts,omitempty"`
+	// What the person allows and forbids now, by purpose in order; the whole history stays with the facts.
+	Consents []*Consent `protobuf:"bytes,14,rep,name=consents,proto3" json:"consents,omitempty"`
+	// Why the lead may not be handed off now, by what its person allows: do_not_contact, consent; empty when it may.
+	Withheld      string `protobuf:"bytes,15,opt,name=withheld,proto3" json:"withheld,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -293,6 +364,91 @@ func (x *Lead) GetFacts() int64 {
 	return 0
 }
 
+func (x *Lead) GetConsents() []*Consent {
+	if x != nil {
+		return x.Consents
+	}
+	return nil
+}
+
+func (x *Lead) GetWithheld() string {
+	if x != nil {
+		return x.Withheld
+	}
+	return ""
+}
+
+// Consent is the word on one purpose that holds: the newest, whichever source reported it.
+type Consent struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// "contact", whose withdrawal forbids all contact, or one that the agreement declares.
+	Purpose string `protobuf:"bytes,1,opt,name=purpose,proto3" json:"purpose,omitempty"`
+	Granted bool   `protobuf:"varint,2,opt,name=granted,proto3" json:"granted,omitempty"`
+	// When it was granted or withdrawn, as the source says.
+	At            *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=at,proto3" json:"at,omitempty"`
+	Source        string                 `protobuf:"bytes,4,opt,name=source,proto3" json:"source,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Consent) Reset() {
+	*x = Consent{}
+	mi := &file_leadpact_v1_lead_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Consent) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Consent) ProtoMessage() {}
+
+func (x *Consent) ProtoReflect() protoreflect.Message {
+	mi := &file_leadpact_v1_lead_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Consent.ProtoReflect.Descriptor instead.
+func (*Consent) Descriptor() ([]byte, []int) {
+	return file_leadpact_v1_lead_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *Consent) GetPurpose() string {
+	if x != nil {
+		return x.Purpose
+	}
+	return ""
+}
+
+func (x *Consent) GetGranted() bool {
+	if x != nil {
+		return x.Granted
+	}
+	return false
+}
+
+func (x *Consent) GetAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.At
+	}
+	return nil
+}
+
+func (x *Consent) GetSource() string {
+	if x != nil {
+		return x.Source
+	}
+	return ""
+}
+
 type ExplainRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
@@ -302,7 +458,7 @@ type ExplainRequest struct {
 
 func (x *ExplainRequest) Reset() {
 	*x = ExplainRequest{}
-	mi := &file_leadpact_v1_lead_proto_msgTypes[3]
+	mi := &file_leadpact_v1_lead_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -314,7 +470,7 @@ func (x *ExplainRequest) String() string {
 func (*ExplainRequest) ProtoMessage() {}
 
 func (x *ExplainRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_leadpact_v1_lead_proto_msgTypes[3]
+	mi := &file_leadpact_v1_lead_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -327,7 +483,7 @@ func (x *ExplainRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExplainRequest.ProtoReflect.Descriptor instead.
 func (*ExplainRequest) Descriptor() ([]byte, []int) {
-	return file_leadpact_v1_lead_proto_rawDescGZIP(), []int{3}
+	return file_leadpact_v1_lead_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *ExplainRequest) GetId() string {
@@ -346,7 +502,7 @@ type ExplainResponse struct {
 
 func (x *ExplainResponse) Reset() {
 	*x = ExplainResponse{}
-	mi := &file_leadpact_v1_lead_proto_msgTypes[4]
+	mi := &file_leadpact_v1_lead_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -358,7 +514,7 @@ func (x *ExplainResponse) String() string {
 func (*ExplainResponse) ProtoMessage() {}
 
 func (x *ExplainResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_leadpact_v1_lead_proto_msgTypes[4]
+	mi := &file_leadpact_v1_lead_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -371,7 +527,7 @@ func (x *ExplainResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExplainResponse.ProtoReflect.Descriptor instead.
 func (*ExplainResponse) Descriptor() ([]byte, []int) {
-	return file_leadpact_v1_lead_proto_rawDescGZIP(), []int{4}
+	return file_leadpact_v1_lead_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *ExplainResponse) GetTransitions() []*Transition {
@@ -393,17 +549,25 @@ type Transition struct {
 	Agreement string `protobuf:"bytes,6,opt,name=agreement,proto3" json:"agreement,omitempty"`
 	// The fact that caused it: an activity's id; for an outside event a hash of its source and its sender's id, which may hold an
 	// e-mail address.
-	Cause         string         `protobuf:"bytes,7,opt,name=cause,proto3" json:"cause,omitempty"`
-	Score         float64        `protobuf:"fixed64,8,opt,name=score,proto3" json:"score,omitempty"`
-	Grade         string         `protobuf:"bytes,9,opt,name=grade,proto3" json:"grade,omitempty"`
-	Reasons       []*ScoreReason `protobuf:"bytes,10,rep,name=reasons,proto3" json:"reasons,omitempty"`
+	Cause   string         `protobuf:"bytes,7,opt,name=cause,proto3" json:"cause,omitempty"`
+	Score   float64        `protobuf:"fixed64,8,opt,name=score,proto3" json:"score,omitempty"`
+	Grade   string         `protobuf:"bytes,9,opt,name=grade,proto3" json:"grade,omitempty"`
+	Reasons []*ScoreReason `protobuf:"bytes,10,rep,name=reasons,proto3" json:"reasons,omitempty"`
+	// The lead was handed off with it.
+	Handoff bool `protobuf:"varint,11,opt,name=handoff,proto3" json:"handoff,omitempty"`
+	// Why it was not, though it came to the handoff point, or why the handoff was withdrawn: do_not_contact, consent.
+	Withheld string `protobuf:"bytes,12,opt,name=withheld,proto3" json:"withheld,omitempty"`
+	// What was under way in the cycle was stopped with it, because the person withdrew his consent.
+	Withdrawn bool `protobuf:"varint,13,opt,name=withdrawn,proto3" json:"withdrawn,omitempty"`
+	// Who asked for the handoff of a lead of history; empty for every other change.
+	Actor         string `protobuf:"bytes,14,opt,name=actor,proto3" json:"actor,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Transition) Reset() {
 	*x = Transition{}
-	mi := &file_leadpact_v1_lead_proto_msgTypes[5]
+	mi := &file_leadpact_v1_lead_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -415,7 +579,7 @@ func (x *Transition) String() string {
 func (*Transition) ProtoMessage() {}
 
 func (x *Transition) ProtoReflect() protoreflect.Message {
-	mi := &file_leadpact_v1_lead_proto_msgTypes[5]
+	mi := &file_leadpact_v1_lead_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -428,7 +592,7 @@ func (x *Transition) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Transition.ProtoReflect.Descriptor instead.
 func (*Transition) Descriptor() ([]byte, []int) {
-	return file_leadpact_v1_lead_proto_rawDescGZIP(), []int{5}
+	return file_leadpact_v1_lead_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *Transition) GetCycle() uint32 {
@@ -501,6 +665,34 @@ func (x *Transition) GetReasons() []*ScoreReason {
 	return nil
 }
 
+func (x *Transition) GetHandoff() bool {
+	if x != nil {
+		return x.Handoff
+	}
+	return false
+}
+
+func (x *Transition) GetWithheld() string {
+	if x != nil {
+		return x.Withheld
+	}
+	return ""
+}
+
+func (x *Transition) GetWithdrawn() bool {
+	if x != nil {
+		return x.Withdrawn
+	}
+	return false
+}
+
+func (x *Transition) GetActor() string {
+	if x != nil {
+		return x.Actor
+	}
+	return ""
+}
+
 type ScoreReason struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Rule          string                 `protobuf:"bytes,1,opt,name=rule,proto3" json:"rule,omitempty"`
@@ -511,7 +703,7 @@ type ScoreReason struct {
 
 func (x *ScoreReason) Reset() {
 	*x = ScoreReason{}
-	mi := &file_leadpact_v1_lead_proto_msgTypes[6]
+	mi := &file_leadpact_v1_lead_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -523,7 +715,7 @@ func (x *ScoreReason) String() string {
 func (*ScoreReason) ProtoMessage() {}
 
 func (x *ScoreReason) ProtoReflect() protoreflect.Message {
-	mi := &file_leadpact_v1_lead_proto_msgTypes[6]
+	mi := &file_leadpact_v1_lead_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -536,7 +728,7 @@ func (x *ScoreReason) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ScoreReason.ProtoReflect.Descriptor instead.
 func (*ScoreReason) Descriptor() ([]byte, []int) {
-	return file_leadpact_v1_lead_proto_rawDescGZIP(), []int{6}
+	return file_leadpact_v1_lead_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *ScoreReason) GetRule() string {
@@ -553,6 +745,520 @@ func (x *ScoreReason) GetPoints() float64 {
 	return 0
 }
 
+type AdoptRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The leads by name, 500 at most. With none the filter finds them.
+	Leads  []*LeadName  `protobuf:"bytes,1,rep,name=leads,proto3" json:"leads,omitempty"`
+	Filter *AdoptFilter `protobuf:"bytes,2,opt,name=filter,proto3" json:"filter,omitempty"`
+	// How many leads the filter hands off at most: 1 to 500, or 0 for 100.
+	Limit int32 `protobuf:"varint,3,opt,name=limit,proto3" json:"limit,omitempty"`
+	// Decide, and change nothing.
+	DryRun bool `protobuf:"varint,4,opt,name=dry_run,json=dryRun,proto3" json:"dry_run,omitempty"`
+	// next_page_token of the answer before, to look on from there; empty at the beginning.
+	PageToken     string `protobuf:"bytes,5,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AdoptRequest) Reset() {
+	*x = AdoptRequest{}
+	mi := &file_leadpact_v1_lead_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AdoptRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AdoptRequest) ProtoMessage() {}
+
+func (x *AdoptRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_leadpact_v1_lead_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AdoptRequest.ProtoReflect.Descriptor instead.
+func (*AdoptRequest) Descriptor() ([]byte, []int) {
+	return file_leadpact_v1_lead_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *AdoptRequest) GetLeads() []*LeadName {
+	if x != nil {
+		return x.Leads
+	}
+	return nil
+}
+
+func (x *AdoptRequest) GetFilter() *AdoptFilter {
+	if x != nil {
+		return x.Filter
+	}
+	return nil
+}
+
+func (x *AdoptRequest) GetLimit() int32 {
+	if x != nil {
+		return x.Limit
+	}
+	return 0
+}
+
+func (x *AdoptRequest) GetDryRun() bool {
+	if x != nil {
+		return x.DryRun
+	}
+	return false
+}
+
+func (x *AdoptRequest) GetPageToken() string {
+	if x != nil {
+		return x.PageToken
+	}
+	return ""
+}
+
+// LeadName names a lead.
+type LeadName struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Types that are valid to be assigned to Name:
+	//
+	//	*LeadName_Id
+	//	*LeadName_Email
+	//	*LeadName_External
+	Name          isLeadName_Name `protobuf_oneof:"name"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *LeadName) Reset() {
+	*x = LeadName{}
+	mi := &file_leadpact_v1_lead_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *LeadName) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*LeadName) ProtoMessage() {}
+
+func (x *LeadName) ProtoReflect() protoreflect.Message {
+	mi := &file_leadpact_v1_lead_proto_msgTypes[9]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use LeadName.ProtoReflect.Descriptor instead.
+func (*LeadName) Descriptor() ([]byte, []int) {
+	return file_leadpact_v1_lead_proto_rawDescGZIP(), []int{9}
+}
+
+func (x *LeadName) GetName() isLeadName_Name {
+	if x != nil {
+		return x.Name
+	}
+	return nil
+}
+
+func (x *LeadName) GetId() string {
+	if x != nil {
+		if x, ok := x.Name.(*LeadName_Id); ok {
+			return x.Id
+		}
+	}
+	return ""
+}
+
+func (x *LeadName) GetEmail() string {
+	if x != nil {
+		if x, ok := x.Name.(*LeadName_Email); ok {
+			return x.Email
+		}
+	}
+	return ""
+}
+
+func (x *LeadName) GetExternal() *ExternalID {
+	if x != nil {
+		if x, ok := x.Name.(*LeadName_External); ok {
+			return x.External
+		}
+	}
+	return nil
+}
+
+type isLeadName_Name interface {
+	isLeadName_Name()
+}
+
+type LeadName_Id struct {
+	Id string `protobuf:"bytes,1,opt,name=id,proto3,oneof"`
+}
+
+type LeadName_Email struct {
+	Email string `protobuf:"bytes,2,opt,name=email,proto3,oneof"`
+}
+
+type LeadName_External struct {
+	External *ExternalID `protobuf:"bytes,3,opt,name=external,proto3,oneof"`
+}
+
+func (*LeadName_Id) isLeadName_Name() {}
+
+func (*LeadName_Email) isLeadName_Name() {}
+
+func (*LeadName_External) isLeadName_Name() {}
+
+// ExternalID is a sender's id for a person.
+type ExternalID struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Source        string                 `protobuf:"bytes,1,opt,name=source,proto3" json:"source,omitempty"`
+	Id            string                 `protobuf:"bytes,2,opt,name=id,proto3" json:"id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ExternalID) Reset() {
+	*x = ExternalID{}
+	mi := &file_leadpact_v1_lead_proto_msgTypes[10]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ExternalID) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ExternalID) ProtoMessage() {}
+
+func (x *ExternalID) ProtoReflect() protoreflect.Message {
+	mi := &file_leadpact_v1_lead_proto_msgTypes[10]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ExternalID.ProtoReflect.Descriptor instead.
+func (*ExternalID) Descriptor() ([]byte, []int) {
+	return file_leadpact_v1_lead_proto_rawDescGZIP(), []int{10}
+}
+
+func (x *ExternalID) GetSource() string {
+	if x != nil {
+		return x.Source
+	}
+	return ""
+}
+
+func (x *ExternalID) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+// AdoptFilter finds leads by everything that is set.
+type AdoptFilter struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Where the lead stands.
+	Stage string `protobuf:"bytes,1,opt,name=stage,proto3" json:"stage,omitempty"`
+	// The grade as of now.
+	Grade string `protobuf:"bytes,2,opt,name=grade,proto3" json:"grade,omitempty"`
+	// The last touch was then or later.
+	Since         *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=since,proto3" json:"since,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AdoptFilter) Reset() {
+	*x = AdoptFilter{}
+	mi := &file_leadpact_v1_lead_proto_msgTypes[11]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AdoptFilter) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AdoptFilter) ProtoMessage() {}
+
+func (x *AdoptFilter) ProtoReflect() protoreflect.Message {
+	mi := &file_leadpact_v1_lead_proto_msgTypes[11]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AdoptFilter.ProtoReflect.Descriptor instead.
+func (*AdoptFilter) Descriptor() ([]byte, []int) {
+	return file_leadpact_v1_lead_proto_rawDescGZIP(), []int{11}
+}
+
+func (x *AdoptFilter) GetStage() string {
+	if x != nil {
+		return x.Stage
+	}
+	return ""
+}
+
+func (x *AdoptFilter) GetGrade() string {
+	if x != nil {
+		return x.Grade
+	}
+	return ""
+}
+
+func (x *AdoptFilter) GetSince() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Since
+	}
+	return nil
+}
+
+type AdoptResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Of named leads each one, in the order asked for; of a filter those that were handed off, in order of id.
+	Leads []*Adoption `protobuf:"bytes,1,rep,name=leads,proto3" json:"leads,omitempty"`
+	// Set for a filter.
+	PassedOver *PassedOver `protobuf:"bytes,2,opt,name=passed_over,json=passedOver,proto3" json:"passed_over,omitempty"`
+	// Where a filter looks on; empty when there is no lead left.
+	NextPageToken string `protobuf:"bytes,3,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AdoptResponse) Reset() {
+	*x = AdoptResponse{}
+	mi := &file_leadpact_v1_lead_proto_msgTypes[12]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AdoptResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AdoptResponse) ProtoMessage() {}
+
+func (x *AdoptResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_leadpact_v1_lead_proto_msgTypes[12]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AdoptResponse.ProtoReflect.Descriptor instead.
+func (*AdoptResponse) Descriptor() ([]byte, []int) {
+	return file_leadpact_v1_lead_proto_rawDescGZIP(), []int{12}
+}
+
+func (x *AdoptResponse) GetLeads() []*Adoption {
+	if x != nil {
+		return x.Leads
+	}
+	return nil
+}
+
+func (x *AdoptResponse) GetPassedOver() *PassedOver {
+	if x != nil {
+		return x.PassedOver
+	}
+	return nil
+}
+
+func (x *AdoptResponse) GetNextPageToken() string {
+	if x != nil {
+		return x.NextPageToken
+	}
+	return ""
+}
+
+// Adoption is what became of one lead.
+type Adoption struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The lead's id; empty for an unknown one.
+	Lead          string            `protobuf:"bytes,1,opt,name=lead,proto3" json:"lead,omitempty"`
+	Stage         string            `protobuf:"bytes,2,opt,name=stage,proto3" json:"stage,omitempty"`
+	Grade         string            `protobuf:"bytes,3,opt,name=grade,proto3" json:"grade,omitempty"`
+	Score         float64           `protobuf:"fixed64,4,opt,name=score,proto3" json:"score,omitempty"`
+	Decision      Adoption_Decision `protobuf:"varint,5,opt,name=decision,proto3,enum=leadpact.v1.Adoption_Decision" json:"decision,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Adoption) Reset() {
+	*x = Adoption{}
+	mi := &file_leadpact_v1_lead_proto_msgTypes[13]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Adoption) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Adoption) ProtoMessage() {}
+
+func (x *Adoption) ProtoReflect() protoreflect.Message {
+	mi := &file_leadpact_v1_lead_proto_msgTypes[13]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Adoption.ProtoReflect.Descriptor instead.
+func (*Adoption) Descriptor() ([]byte, []int) {
+	return file_leadpact_v1_lead_proto_rawDescGZIP(), []int{13}
+}
+
+func (x *Adoption) GetLead() string {
+	if x != nil {
+		return x.Lead
+	}
+	return ""
+}
+
+func (x *Adoption) GetStage() string {
+	if x != nil {
+		return x.Stage
+	}
+	return ""
+}
+
+func (x *Adoption) GetGrade() string {
+	if x != nil {
+		return x.Grade
+	}
+	return ""
+}
+
+func (x *Adoption) GetScore() float64 {
+	if x != nil {
+		return x.Score
+	}
+	return 0
+}
+
+func (x *Adoption) GetDecision() Adoption_Decision {
+	if x != nil {
+		return x.Decision
+	}
+	return Adoption_DECISION_UNSPECIFIED
+}
+
+// PassedOver counts leads that stand where the filter asks, and were touched since, by why they were not handed off.
+type PassedOver struct {
+	state           protoimpl.MessageState `protogen:"open.v1"`
+	HandedOffBefore int32                  `protobuf:"varint,1,opt,name=handed_off_before,json=handedOffBefore,proto3" json:"handed_off_before,omitempty"`
+	Over            int32                  `protobuf:"varint,2,opt,name=over,proto3" json:"over,omitempty"`
+	TooEarly        int32                  `protobuf:"varint,3,opt,name=too_early,json=tooEarly,proto3" json:"too_early,omitempty"`
+	OtherGrade      int32                  `protobuf:"varint,4,opt,name=other_grade,json=otherGrade,proto3" json:"other_grade,omitempty"`
+	Withheld        int32                  `protobuf:"varint,5,opt,name=withheld,proto3" json:"withheld,omitempty"`
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
+}
+
+func (x *PassedOver) Reset() {
+	*x = PassedOver{}
+	mi := &file_leadpact_v1_lead_proto_msgTypes[14]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PassedOver) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PassedOver) ProtoMessage() {}
+
+func (x *PassedOver) ProtoReflect() protoreflect.Message {
+	mi := &file_leadpact_v1_lead_proto_msgTypes[14]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PassedOver.ProtoReflect.Descriptor instead.
+func (*PassedOver) Descriptor() ([]byte, []int) {
+	return file_leadpact_v1_lead_proto_rawDescGZIP(), []int{14}
+}
+
+func (x *PassedOver) GetHandedOffBefore() int32 {
+	if x != nil {
+		return x.HandedOffBefore
+	}
+	return 0
+}
+
+func (x *PassedOver) GetOver() int32 {
+	if x != nil {
+		return x.Over
+	}
+	return 0
+}
+
+func (x *PassedOver) GetTooEarly() int32 {
+	if x != nil {
+		return x.TooEarly
+	}
+	return 0
+}
+
+func (x *PassedOver) GetOtherGrade() int32 {
+	if x != nil {
+		return x.OtherGrade
+	}
+	return 0
+}
+
+func (x *PassedOver) GetWithheld() int32 {
+	if x != nil {
+		return x.Withheld
+	}
+	return 0
+}
+
 var File_leadpact_v1_lead_proto protoreflect.FileDescriptor
 
 const file_leadpact_v1_lead_proto_rawDesc = "" +
@@ -563,7 +1269,7 @@ const file_leadpact_v1_lead_proto_rawDesc = "" +
 	"\x05email\x18\x02 \x01(\tH\x00R\x05emailB\x05\n" +
 	"\x03key\"8\n" +
 	"\x0fGetLeadResponse\x12%\n" +
-	"\x04lead\x18\x01 \x01(\v2\x11.leadpact.v1.LeadR\x04lead\"\xdd\x03\n" +
+	"\x04lead\x18\x01 \x01(\v2\x11.leadpact.v1.LeadR\x04lead\"\xab\x04\n" +
 	"\x04Lead\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x14\n" +
 	"\x05stage\x18\x02 \x01(\tR\x05stage\x12\x14\n" +
@@ -582,14 +1288,21 @@ const file_leadpact_v1_lead_proto_rawDesc = "" +
 	"\n" +
 	"last_touch\x18\v \x01(\v2\x1a.google.protobuf.TimestampR\tlastTouch\x125\n" +
 	"\x06fields\x18\f \x03(\v2\x1d.leadpact.v1.Lead.FieldsEntryR\x06fields\x12\x14\n" +
-	"\x05facts\x18\r \x01(\x03R\x05facts\x1a9\n" +
+	"\x05facts\x18\r \x01(\x03R\x05facts\x120\n" +
+	"\bconsents\x18\x0e \x03(\v2\x14.leadpact.v1.ConsentR\bconsents\x12\x1a\n" +
+	"\bwithheld\x18\x0f \x01(\tR\bwithheld\x1a9\n" +
 	"\vFieldsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\" \n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\x81\x01\n" +
+	"\aConsent\x12\x18\n" +
+	"\apurpose\x18\x01 \x01(\tR\apurpose\x12\x18\n" +
+	"\agranted\x18\x02 \x01(\bR\agranted\x12*\n" +
+	"\x02at\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\x02at\x12\x16\n" +
+	"\x06source\x18\x04 \x01(\tR\x06source\" \n" +
 	"\x0eExplainRequest\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\"L\n" +
 	"\x0fExplainResponse\x129\n" +
-	"\vtransitions\x18\x01 \x03(\v2\x17.leadpact.v1.TransitionR\vtransitions\"\x94\x02\n" +
+	"\vtransitions\x18\x01 \x03(\v2\x17.leadpact.v1.TransitionR\vtransitions\"\xfe\x02\n" +
 	"\n" +
 	"Transition\x12\x14\n" +
 	"\x05cycle\x18\x01 \x01(\rR\x05cycle\x12\f\n" +
@@ -602,13 +1315,65 @@ const file_leadpact_v1_lead_proto_rawDesc = "" +
 	"\x05score\x18\b \x01(\x01R\x05score\x12\x14\n" +
 	"\x05grade\x18\t \x01(\tR\x05grade\x122\n" +
 	"\areasons\x18\n" +
-	" \x03(\v2\x18.leadpact.v1.ScoreReasonR\areasons\"9\n" +
+	" \x03(\v2\x18.leadpact.v1.ScoreReasonR\areasons\x12\x18\n" +
+	"\ahandoff\x18\v \x01(\bR\ahandoff\x12\x1a\n" +
+	"\bwithheld\x18\f \x01(\tR\bwithheld\x12\x1c\n" +
+	"\twithdrawn\x18\r \x01(\bR\twithdrawn\x12\x14\n" +
+	"\x05actor\x18\x0e \x01(\tR\x05actor\"9\n" +
 	"\vScoreReason\x12\x12\n" +
 	"\x04rule\x18\x01 \x01(\tR\x04rule\x12\x16\n" +
-	"\x06points\x18\x02 \x01(\x01R\x06points2\x99\x01\n" +
+	"\x06points\x18\x02 \x01(\x01R\x06points\"\xbb\x01\n" +
+	"\fAdoptRequest\x12+\n" +
+	"\x05leads\x18\x01 \x03(\v2\x15.leadpact.v1.LeadNameR\x05leads\x120\n" +
+	"\x06filter\x18\x02 \x01(\v2\x18.leadpact.v1.AdoptFilterR\x06filter\x12\x14\n" +
+	"\x05limit\x18\x03 \x01(\x05R\x05limit\x12\x17\n" +
+	"\adry_run\x18\x04 \x01(\bR\x06dryRun\x12\x1d\n" +
+	"\n" +
+	"page_token\x18\x05 \x01(\tR\tpageToken\"s\n" +
+	"\bLeadName\x12\x10\n" +
+	"\x02id\x18\x01 \x01(\tH\x00R\x02id\x12\x16\n" +
+	"\x05email\x18\x02 \x01(\tH\x00R\x05email\x125\n" +
+	"\bexternal\x18\x03 \x01(\v2\x17.leadpact.v1.ExternalIDH\x00R\bexternalB\x06\n" +
+	"\x04name\"4\n" +
+	"\n" +
+	"ExternalID\x12\x16\n" +
+	"\x06source\x18\x01 \x01(\tR\x06source\x12\x0e\n" +
+	"\x02id\x18\x02 \x01(\tR\x02id\"k\n" +
+	"\vAdoptFilter\x12\x14\n" +
+	"\x05stage\x18\x01 \x01(\tR\x05stage\x12\x14\n" +
+	"\x05grade\x18\x02 \x01(\tR\x05grade\x120\n" +
+	"\x05since\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\x05since\"\x9e\x01\n" +
+	"\rAdoptResponse\x12+\n" +
+	"\x05leads\x18\x01 \x03(\v2\x15.leadpact.v1.AdoptionR\x05leads\x128\n" +
+	"\vpassed_over\x18\x02 \x01(\v2\x17.leadpact.v1.PassedOverR\n" +
+	"passedOver\x12&\n" +
+	"\x0fnext_page_token\x18\x03 \x01(\tR\rnextPageToken\"\xd4\x02\n" +
+	"\bAdoption\x12\x12\n" +
+	"\x04lead\x18\x01 \x01(\tR\x04lead\x12\x14\n" +
+	"\x05stage\x18\x02 \x01(\tR\x05stage\x12\x14\n" +
+	"\x05grade\x18\x03 \x01(\tR\x05grade\x12\x14\n" +
+	"\x05score\x18\x04 \x01(\x01R\x05score\x12:\n" +
+	"\bdecision\x18\x05 \x01(\x0e2\x1e.leadpact.v1.Adoption.DecisionR\bdecision\"\xb5\x01\n" +
+	"\bDecision\x12\x18\n" +
+	"\x14DECISION_UNSPECIFIED\x10\x00\x12\x17\n" +
+	"\x13DECISION_HANDED_OFF\x10\x01\x12\x1e\n" +
+	"\x1aDECISION_HANDED_OFF_BEFORE\x10\x02\x12\x11\n" +
+	"\rDECISION_OVER\x10\x03\x12\x16\n" +
+	"\x12DECISION_TOO_EARLY\x10\x04\x12\x14\n" +
+	"\x10DECISION_UNKNOWN\x10\x05\x12\x15\n" +
+	"\x11DECISION_WITHHELD\x10\x06\"\xa6\x01\n" +
+	"\n" +
+	"PassedOver\x12*\n" +
+	"\x11handed_off_before\x18\x01 \x01(\x05R\x0fhandedOffBefore\x12\x12\n" +
+	"\x04over\x18\x02 \x01(\x05R\x04over\x12\x1b\n" +
+	"\ttoo_early\x18\x03 \x01(\x05R\btooEarly\x12\x1f\n" +
+	"\vother_grade\x18\x04 \x01(\x05R\n" +
+	"otherGrade\x12\x1a\n" +
+	"\bwithheld\x18\x05 \x01(\x05R\bwithheld2\xd9\x01\n" +
 	"\vLeadService\x12D\n" +
 	"\aGetLead\x12\x1b.leadpact.v1.GetLeadRequest\x1a\x1c.leadpact.v1.GetLeadResponse\x12D\n" +
-	"\aExplain\x12\x1b.leadpact.v1.ExplainRequest\x1a\x1c.leadpact.v1.ExplainResponseB;Z9github.com/leadpact/leadpact/proto/leadpact/v1;leadpactv1b\x06proto3"
+	"\aExplain\x12\x1b.leadpact.v1.ExplainRequest\x1a\x1c.leadpact.v1.ExplainResponse\x12>\n" +
+	"\x05Adopt\x12\x19.leadpact.v1.AdoptRequest\x1a\x1a.leadpact.v1.AdoptResponseB;Z9github.com/leadpact/leadpact/proto/leadpact/v1;leadpactv1b\x06proto3"
 
 var (
 	file_leadpact_v1_lead_proto_rawDescOnce sync.Once
@@ -622,35 +1387,56 @@ func file_leadpact_v1_lead_proto_rawDescGZIP() []byte {
 	return file_leadpact_v1_lead_proto_rawDescData
 }
 
-var file_leadpact_v1_lead_proto_msgTypes = make([]protoimpl.MessageInfo, 8)
+var file_leadpact_v1_lead_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
+var file_leadpact_v1_lead_proto_msgTypes = make([]protoimpl.MessageInfo, 16)
 var file_leadpact_v1_lead_proto_goTypes = []any{
-	(*GetLeadRequest)(nil),        // 0: leadpact.v1.GetLeadRequest
-	(*GetLeadResponse)(nil),       // 1: leadpact.v1.GetLeadResponse
-	(*Lead)(nil),                  // 2: leadpact.v1.Lead
-	(*ExplainRequest)(nil),        // 3: leadpact.v1.ExplainRequest
-	(*ExplainResponse)(nil),       // 4: leadpact.v1.ExplainResponse
-	(*Transition)(nil),            // 5: leadpact.v1.Transition
-	(*ScoreReason)(nil),           // 6: leadpact.v1.ScoreReason
-	nil,                           // 7: leadpact.v1.Lead.FieldsEntry
-	(*timestamppb.Timestamp)(nil), // 8: google.protobuf.Timestamp
+	(Adoption_Decision)(0),        // 0: leadpact.v1.Adoption.Decision
+	(*GetLeadRequest)(nil),        // 1: leadpact.v1.GetLeadRequest
+	(*GetLeadResponse)(nil),       // 2: leadpact.v1.GetLeadResponse
+	(*Lead)(nil),                  // 3: leadpact.v1.Lead
+	(*Consent)(nil),               // 4: leadpact.v1.Consent
+	(*ExplainRequest)(nil),        // 5: leadpact.v1.ExplainRequest
+	(*ExplainResponse)(nil),       // 6: leadpact.v1.ExplainResponse
+	(*Transition)(nil),            // 7: leadpact.v1.Transition
+	(*ScoreReason)(nil),           // 8: leadpact.v1.ScoreReason
+	(*AdoptRequest)(nil),          // 9: leadpact.v1.AdoptRequest
+	(*LeadName)(nil),              // 10: leadpact.v1.LeadName
+	(*ExternalID)(nil),            // 11: leadpact.v1.ExternalID
+	(*AdoptFilter)(nil),           // 12: leadpact.v1.AdoptFilter
+	(*AdoptResponse)(nil),         // 13: leadpact.v1.AdoptResponse
+	(*Adoption)(nil),              // 14: leadpact.v1.Adoption
+	(*PassedOver)(nil),            // 15: leadpact.v1.PassedOver
+	nil,                           // 16: leadpact.v1.Lead.FieldsEntry
+	(*timestamppb.Timestamp)(nil), // 17: google.protobuf.Timestamp
 }
 var file_leadpact_v1_lead_proto_depIdxs = []int32{
-	2, // 0: leadpact.v1.GetLeadResponse.lead:type_name -> leadpact.v1.Lead
-	8, // 1: leadpact.v1.Lead.first_touch:type_name -> google.protobuf.Timestamp
-	8, // 2: leadpact.v1.Lead.last_touch:type_name -> google.protobuf.Timestamp
-	7, // 3: leadpact.v1.Lead.fields:type_name -> leadpact.v1.Lead.FieldsEntry
-	5, // 4: leadpact.v1.ExplainResponse.transitions:type_name -> leadpact.v1.Transition
-	8, // 5: leadpact.v1.Transition.at:type_name -> google.protobuf.Timestamp
-	6, // 6: leadpact.v1.Transition.reasons:type_name -> leadpact.v1.ScoreReason
-	0, // 7: leadpact.v1.LeadService.GetLead:input_type -> leadpact.v1.GetLeadRequest
-	3, // 8: leadpact.v1.LeadService.Explain:input_type -> leadpact.v1.ExplainRequest
-	1, // 9: leadpact.v1.LeadService.GetLead:output_type -> leadpact.v1.GetLeadResponse
-	4, // 10: leadpact.v1.LeadService.Explain:output_type -> leadpact.v1.ExplainResponse
-	9, // [9:11] is the sub-list for method output_type
-	7, // [7:9] is the sub-list for method input_type
-	7, // [7:7] is the sub-list for extension type_name
-	7, // [7:7] is the sub-list for extension extendee
-	0, // [0:7] is the sub-list for field type_name
+	3,  // 0: leadpact.v1.GetLeadResponse.lead:type_name -> leadpact.v1.Lead
+	17, // 1: leadpact.v1.Lead.first_touch:type_name -> google.protobuf.Timestamp
+	17, // 2: leadpact.v1.Lead.last_touch:type_name -> google.protobuf.Timestamp
+	16, // 3: leadpact.v1.Lead.fields:type_name -> leadpact.v1.Lead.FieldsEntry
+	4,  // 4: leadpact.v1.Lead.consents:type_name -> leadpact.v1.Consent
+	17, // 5: leadpact.v1.Consent.at:type_name -> google.protobuf.Timestamp
+	7,  // 6: leadpact.v1.ExplainResponse.transitions:type_name -> leadpact.v1.Transition
+	17, // 7: leadpact.v1.Transition.at:type_name -> google.protobuf.Timestamp
+	8,  // 8: leadpact.v1.Transition.reasons:type_name -> leadpact.v1.ScoreReason
+	10, // 9: leadpact.v1.AdoptRequest.leads:type_name -> leadpact.v1.LeadName
+	12, // 10: leadpact.v1.AdoptRequest.filter:type_name -> leadpact.v1.AdoptFilter
+	11, // 11: leadpact.v1.LeadName.external:type_name -> leadpact.v1.ExternalID
+	17, // 12: leadpact.v1.AdoptFilter.since:type_name -> google.protobuf.Timestamp
+	14, // 13: leadpact.v1.AdoptResponse.leads:type_name -> leadpact.v1.Adoption
+	15, // 14: leadpact.v1.AdoptResponse.passed_over:type_name -> leadpact.v1.PassedOver
+	0,  // 15: leadpact.v1.Adoption.decision:type_name -> leadpact.v1.Adoption.Decision
+	1,  // 16: leadpact.v1.LeadService.GetLead:input_type -> leadpact.v1.GetLeadRequest
+	5,  // 17: leadpact.v1.LeadService.Explain:input_type -> leadpact.v1.ExplainRequest
+	9,  // 18: leadpact.v1.LeadService.Adopt:input_type -> leadpact.v1.AdoptRequest
+	2,  // 19: leadpact.v1.LeadService.GetLead:output_type -> leadpact.v1.GetLeadResponse
+	6,  // 20: leadpact.v1.LeadService.Explain:output_type -> leadpact.v1.ExplainResponse
+	13, // 21: leadpact.v1.LeadService.Adopt:output_type -> leadpact.v1.AdoptResponse
+	19, // [19:22] is the sub-list for method output_type
+	16, // [16:19] is the sub-list for method input_type
+	16, // [16:16] is the sub-list for extension type_name
+	16, // [16:16] is the sub-list for extension extendee
+	0,  // [0:16] is the sub-list for field type_name
 }
 
 func init() { file_leadpact_v1_lead_proto_init() }
@@ -662,18 +1448,24 @@ func file_leadpact_v1_lead_proto_init() {
 		(*GetLeadRequest_Id)(nil),
 		(*GetLeadRequest_Email)(nil),
 	}
+	file_leadpact_v1_lead_proto_msgTypes[9].OneofWrappers = []any{
+		(*LeadName_Id)(nil),
+		(*LeadName_Email)(nil),
+		(*LeadName_External)(nil),
+	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_leadpact_v1_lead_proto_rawDesc), len(file_leadpact_v1_lead_proto_rawDesc)),
-			NumEnums:      0,
-			NumMessages:   8,
+			NumEnums:      1,
+			NumMessages:   16,
 			NumExtensions: 0,
 			NumServices:   1,
 		},
 		GoTypes:           file_leadpact_v1_lead_proto_goTypes,
 		DependencyIndexes: file_leadpact_v1_lead_proto_depIdxs,
+		EnumInfos:         file_leadpact_v1_lead_proto_enumTypes,
 		MessageInfos:      file_leadpact_v1_lead_proto_msgTypes,
 	}.Build()
 	File_leadpact_v1_lead_proto = out.File

@@ -21,13 +21,14 @@ const _ = grpc.SupportPackageIsVersion9
 const (
 	LeadService_GetLead_FullMethodName = "/leadpact.v1.LeadService/GetLead"
 	LeadService_Explain_FullMethodName = "/leadpact.v1.LeadService/Explain"
+	LeadService_Adopt_FullMethodName   = "/leadpact.v1.LeadService/Adopt"
 )
 
 // LeadServiceClient is the client API for LeadService service.
 //
 // For semantics around ctx use and closing/ending streaming RPCs, please refer to https://pkg.go.dev/google.golang.org/grpc/?tab=doc#ClientConn.NewStream.
 //
-// LeadService reads what scoring knows of a lead, and why.
+// LeadService reads what scoring knows of a lead, and why; and it hands off leads of history when somebody asks for it.
 //
 // Every call needs `authorization: Bearer TOKEN`; without one it fails with UNAUTHENTICATED.
 type LeadServiceClient interface {
@@ -35,6 +36,11 @@ type LeadServiceClient interface {
 	GetLead(ctx context.Context, in *GetLeadRequest, opts ...grpc.CallOption) (*GetLeadResponse, error)
 	// Explain answers with every change of stage, with its inputs and reasons, oldest first.
 	Explain(ctx context.Context, in *ExplainRequest, opts ...grpc.CallOption) (*ExplainResponse, error)
+	// Adopt hands off leads that history brought to the handoff point or beyond, and nobody had since: named ones, or those that a
+	// filter finds. Each is decided as of now, under the agreement in force, and its handoff is live from then on. One that was adopted
+	// before is passed over, so asking twice changes nothing. It needs the role admin or manager, else PERMISSION_DENIED; the change of
+	// stage keeps who asked.
+	Adopt(ctx context.Context, in *AdoptRequest, opts ...grpc.CallOption) (*AdoptResponse, error)
 }
 
 type leadServiceClient struct {
@@ -65,11 +71,21 @@ func (c *leadServiceClient) Explain(ctx context.Context, in *ExplainRequest, opt
 	return out, nil
 }
 
+func (c *leadServiceClient) Adopt(ctx context.Context, in *AdoptRequest, opts ...grpc.CallOption) (*AdoptResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(AdoptResponse)
+	err := c.cc.Invoke(ctx, LeadService_Adopt_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // LeadServiceServer is the server API for LeadService service.
 // All implementations must embed UnimplementedLeadServiceServer
 // for forward compatibility.
 //
-// LeadService reads what scoring knows of a lead, and why.
+// LeadService reads what scoring knows of a lead, and why; and it hands off leads of history when somebody asks for it.
 //
 // Every call needs `authorization: Bearer TOKEN`; without one it fails with UNAUTHENTICATED.
 type LeadServiceServer interface {
@@ -77,6 +93,11 @@ type LeadServiceServer interface {
 	GetLead(context.Context, *GetLeadRequest) (*GetLeadResponse, error)
 	// Explain answers with every change of stage, with its inputs and reasons, oldest first.
 	Explain(context.Context, *ExplainRequest) (*ExplainResponse, error)
+	// Adopt hands off leads that history brought to the handoff point or beyond, and nobody had since: named ones, or those that a
+	// filter finds. Each is decided as of now, under the agreement in force, and its handoff is live from then on. One that was adopted
+	// before is passed over, so asking twice changes nothing. It needs the role admin or manager, else PERMISSION_DENIED; the change of
+	// stage keeps who asked.
+	Adopt(context.Context, *AdoptRequest) (*AdoptResponse, error)
 	mustEmbedUnimplementedLeadServiceServer()
 }
 
@@ -92,6 +113,9 @@ func (UnimplementedLeadServiceServer) GetLead(context.Context, *GetLeadRequest) 
 }
 func (UnimplementedLeadServiceServer) Explain(context.Context, *ExplainRequest) (*ExplainResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method Explain not implemented")
+}
+func (UnimplementedLeadServiceServer) Adopt(context.Context, *AdoptRequest) (*AdoptResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method Adopt not implemented")
 }
 func (UnimplementedLeadServiceServer) mustEmbedUnimplementedLeadServiceServer() {}
 func (UnimplementedLeadServiceServer) testEmbeddedByValue()                     {}
@@ -150,6 +174,24 @@ func _LeadService_Explain_Handler(srv interface{}, ctx context.Context, dec func
 	return interceptor(ctx, in, info, handler)
 }
 
+func _LeadService_Adopt_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(AdoptRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(LeadServiceServer).Adopt(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: LeadService_Adopt_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(LeadServiceServer).Adopt(ctx, req.(*AdoptRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // LeadService_ServiceDesc is the grpc.ServiceDesc for LeadService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -164,6 +206,10 @@ var LeadService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "Explain",
 			Handler:    _LeadService_Explain_Handler,
+		},
+		{
+			MethodName: "Adopt",
+			Handler:    _LeadService_Adopt_Handler,
 		},
 	},
 	Streams:  []grpc.StreamDesc{},

@@ -85,6 +85,8 @@ func clockOf(e *eventv1.Event) *eventv1.Clock {
 		return b.ClockBreached.GetClock()
 	case *eventv1.Event_ClockCancelled:
 		return b.ClockCancelled.GetClock()
+	case *eventv1.Event_ClockCorrected:
+		return b.ClockCorrected.GetClock()
 	}
 	return nil
 }
@@ -136,7 +138,7 @@ func Hash(previous []byte, e store.Entry) []byte {
 func number(n int64) []byte { return binary.BigEndian.AppendUint64(nil, uint64(n)) }
 
 // redact returns the event without what could name a person: of a received lead only what is listed here stays; a staged one
-// loses its card; a reason stays only where the agreement lists the reasons, elsewhere somebody typed it; an agreement loses its text.
+// loses its card; a refused webhook its bytes; a reason stays only where the agreement lists the reasons, elsewhere somebody typed it; an agreement loses its text.
 func redact(e *eventv1.Event) *eventv1.Event {
 	switch b := e.GetBody().(type) {
 	case *eventv1.Event_LeadReceived:
@@ -155,6 +157,10 @@ func redact(e *eventv1.Event) *eventv1.Event {
 		bare := proto.CloneOf(b.LeadOutcome)
 		bare.Outcome = withoutReason(bare.GetOutcome())
 		return with(e, func(c *eventv1.Event) { c.Body = &eventv1.Event_LeadOutcome{LeadOutcome: bare} })
+	case *eventv1.Event_HookRefused: // how many events of it were refused is all that can be told
+		return with(e, func(c *eventv1.Event) {
+			c.Body = &eventv1.Event_HookRefused{HookRefused: &eventv1.HookRefused{Refused: b.HookRefused.GetRefused()}}
+		})
 	case *eventv1.Event_LeadActivity:
 		bare := proto.CloneOf(b.LeadActivity)
 		if bare.GetKind() != rejected {

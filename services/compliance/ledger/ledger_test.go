@@ -58,10 +58,11 @@ func kept() map[string][]string {
 	return map[string][]string{
 		"lead.received":       {".channel", ".kind", ".outcome.kind", ".outcome.rep"},
 		"lead.activity":       {".assignment", ".kind", ".rep"},
-		"lead.staged":         {".channel", ".first_source", ".from", ".grade", ".reasons.rule", ".rep", ".to"},
-		"lead.outcome":        {".channel", ".outcome.kind", ".outcome.rep"},
+		"lead.staged":         {".actor", ".channel", ".first_source", ".from", ".grade", ".reasons.rule", ".rep", ".to", ".withheld"},
+		"lead.outcome":        {".channel", ".outcome.kind", ".outcome.rep", ".source"},
 		"lead.merged":         {".absorbed", ".survivor"},
 		"lead.erased":         {},
+		"hook.refused":        {},
 		"handoff.started":     terms(".stage"),
 		"handoff.waiting":     terms(".reason"),
 		"handoff.assigned":    terms(),
@@ -72,6 +73,7 @@ func kept() map[string][]string {
 		"clock.met":           clockWords(".by"),
 		"clock.breached":      clockWords(".remedy"),
 		"clock.cancelled":     clockWords(".reason"),
+		"clock.corrected":     clockWords(".by", ".source"),
 		"agreement.activated": {".actor", ".hash"},
 		"roster.changed":      {".actor", ".hash", ".people"},
 	}

@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/leadpact/leadpact/internal/agreement"
@@ -16,11 +17,13 @@ const (
 	StageEntries   = "leadpact_stage_entries_total"
 	Assignments    = "leadpact_assignments_total"
 	Breaches       = "leadpact_breaches_total"
+	Corrections    = "leadpact_breaches_corrected_total"
 	Verdicts       = "leadpact_clock_verdicts_total"
 	Responses      = "leadpact_clock_met_total"
 	ResponseTime   = "leadpact_clock_met_seconds_total"
 	ClocksOpen     = "leadpact_clocks_open"
 	Waits          = "leadpact_handoff_waits_total"
+	Withheld       = "leadpact_leads_withheld_total"
 	attainmentBase = "attainment_by_"
 )
 
@@ -31,6 +34,8 @@ const (
 	met       = "met"
 	breached  = "breached"
 	cancelled = "cancelled"
+	withdrawn = "withdrawn"
+	corrected = "corrected" // recorded as breached, and met
 	started   = "started"
 	// unlisted is the channel of leads whose channel the agreement does not list; scoring says it.
 	unlisted = "unlisted"
@@ -42,6 +47,9 @@ func modes() []string { return []string{live, history} }
 func waitReasons() []string {
 	return []string{"no_rep", "all_absent", "all_full", "all_excluded", "no_hours"}
 }
+
+// withholdings are why scoring hands a lead to nobody, as event.proto lists them.
+func withholdings() []string { return []string{"do_not_contact", "consent"} }
 
 // Metric is how a tally is shown.
 type Metric struct {
@@ -56,11 +64,13 @@ func Metrics() map[string]Metric {
 		StageEntries: {Help: "Entries into a stage by stage, channel and mode."},
 		Assignments:  {Help: "Assignments by pool, team and grade."},
 		Breaches:     {Help: "Promises missed, by clock, team and grade."},
+		Corrections:  {Help: "Promises recorded as missed that turned out to have been kept, by clock, team and grade."},
 		Verdicts:     {Help: "Clocks that ended, by clock, team, grade and verdict."},
 		Responses:    {Help: "Promises kept, by clock and team."},
 		ResponseTime: {Help: "Seconds from a clock's start to the response that kept it, summed, by clock and team."},
 		ClocksOpen:   {Help: "Promises running now, by clock and team.", Gauge: true},
 		Waits:        {Help: "Times that nobody was eligible for a lead, by pool and reason."},
+		Withheld:     {Help: "Leads not handed off for want of consent, by channel, reason and whether a handoff was withdrawn for it."},
 	}
 }
 
@@ -74,7 +84,8 @@ const (
 	ByChannel Group = "channel"
 )
 
-// Attainment is the name of a group's tallies; their labels are clock, key and verdict, where the verdict "started" counts starts.
+// Attainment is the name of a group's tallies; their labels are clock, key and verdict, where the verdict "started" counts starts, and
+// "corrected" counts those among "breached" that were met.
 func Attainment(g Group) string { return attainmentBase + string(g) }
 
 // Effects is what one event changes besides its line.
@@ -92,7 +103,12 @@ func Judge(e *eventv1.Event) Effects {
 	j.add(Events, 1, "mode", j.mode, "type", event.Type(e))
 	switch b := e.GetBody().(type) {
 	case *eventv1.Event_LeadStaged:
-		j.add(StageEntries, 1, "channel", b.LeadStaged.GetChannel(), "mode", j.mode, "stage", b.LeadStaged.GetTo())
+		// A lead that nobody may contact is not delivered: it counts once it is handed off, on a change from its stage to itself.
+		if b.LeadStaged.GetWithheld() == "" {
+			j.add(StageEntries, 1, "channel", b.LeadStaged.GetChannel(), "mode", j.mode, "stage", b.LeadStaged.GetTo())
+		} else {
+			j.add(Withheld, 1, "channel", b.LeadStaged.GetChannel(), "reason", b.LeadStaged.GetWithheld(), "withdrawn", strconv.FormatBool(b.LeadStaged.GetWithdrawn()))
+		}
 	case *eventv1.Event_HandoffWaiting:
 		j.add(Waits, 1, "pool", b.HandoffWaiting.GetTerms().GetPool(), "reason", b.HandoffWaiting.GetReason())
 	case *eventv1.Event_HandoffAssigned:
@@ -110,8 +126,17 @@ func Judge(e *eventv1.Event) Effects {
 		c := b.ClockBreached.GetClock()
 		j.ended(c, breached)
 		j.add(Breaches, 1, "clock", c.GetName(), "grade", c.GetTerms().GetGrade(), "team", c.GetTerms().GetTeam())
+	case *eventv1.Event_ClockCorrected:
+		// No counter falls: what was counted as missed stays so, and this says how many of them were not.
+		c := b.ClockCorrected.GetClock()
+		j.attain(c, corrected)
+		j.add(Corrections, 1, "clock", c.GetName(), "grade", c.GetTerms().GetGrade(), "team", c.GetTerms().GetTeam())
 	case *eventv1.Event_ClockCancelled:
-		j.ended(b.ClockCancelled.GetClock(), cancelled)
+		verdict := cancelled
+		if b.ClockCancelled.GetReason() == withdrawn {
+			verdict = withdrawn
+		}
+		j.ended(b.ClockCancelled.GetClock(), verdict)
 	case *eventv1.Event_RosterChanged:
 		j.out.Members = []store.Members{{Roster: b.RosterChanged.GetVersion(), People: b.RosterChanged.GetPeople()}}
 	}
@@ -169,6 +194,12 @@ func Zeroes(a *agreement.Agreement) []store.Tally {
 }
 
 func (j *judge) zeroLeads(a *agreement.Agreement) {
+	for _, ch := range append(slices.Clone(a.Channels), unlisted) {
+		for _, reason := range withholdings() {
+			j.add(Withheld, 0, "channel", ch, "reason", reason, "withdrawn", "false")
+			j.add(Withheld, 0, "channel", ch, "reason", reason, "withdrawn", "true")
+		}
+	}
 	for _, m := range modes() {
 		for _, typ := range types() {
 			j.add(Events, 0, "mode", m, "type", typ)
@@ -212,7 +243,8 @@ func (j *judge) zeroClock(clock, grade string, teams []string) {
 		j.add(Responses, 0, "clock", clock, "team", t)
 		j.add(ResponseTime, 0, "clock", clock, "team", t)
 		j.add(Breaches, 0, "clock", clock, "grade", grade, "team", t)
-		for _, v := range []string{met, breached, cancelled} {
+		j.add(Corrections, 0, "clock", clock, "grade", grade, "team", t)
+		for _, v := range []string{met, breached, cancelled, withdrawn} {
 			j.add(Verdicts, 0, "clock", clock, "grade", grade, "team", t, "verdict", v)
 		}
 	}

@@ -30,6 +30,22 @@ func held(rep, team string) *eventv1.Clock {
 	}
 }
 
+// TestFallsAwayAlike: whatever a clock falls away for, also when it goes on as another, it was neither kept nor missed.
+func TestFallsAwayAlike(t *testing.T) {
+	t.Parallel()
+	judged := func(reason string) Effects {
+		return Judge(&eventv1.Event{Id: "1", Source: "s", Lead: "l", Body: &eventv1.Event_ClockCancelled{
+			ClockCancelled: &eventv1.ClockCancelled{Clock: held("ana", "boston"), Reason: reason},
+		}})
+	}
+	want := judged("closed")
+	for _, reason := range []string{"rejected", "hours_changed", "version_changed"} {
+		if diff := cmp.Diff(want, judged(reason)); diff != "" {
+			t.Errorf("%s (-closed +it):\n%s", reason, diff)
+		}
+	}
+}
+
 func TestJudge(t *testing.T) {
 	t.Parallel()
 	ana := held("ana", "boston")
@@ -136,12 +152,46 @@ func TestJudge(t *testing.T) {
 			end: []string{"l/1/1/call"},
 		},
 		{
+			name:  "a missed promise turns out to have been kept",
+			event: &eventv1.Event{Body: &eventv1.Event_ClockCorrected{ClockCorrected: &eventv1.ClockCorrected{Clock: ana, By: "attempt", Source: "crm"}}},
+			want:  started("corrected", "leadpact_breaches_corrected_total{clock=call,grade=A,team=boston} 1"),
+		},
+		{
 			name:  "a promise falls away",
 			event: &eventv1.Event{Body: &eventv1.Event_ClockCancelled{ClockCancelled: &eventv1.ClockCancelled{Clock: ana, Reason: "rejected"}}},
 			want: started("cancelled",
 				"leadpact_clock_verdicts_total{clock=call,grade=A,team=boston,verdict=cancelled} 1",
 				"leadpact_clocks_open{clock=call,team=boston} -1"),
 			end: []string{"l/1/1/call"},
+		},
+		{
+			name:  "a promise on a lead whose person withdrew his consent",
+			event: &eventv1.Event{Body: &eventv1.Event_ClockCancelled{ClockCancelled: &eventv1.ClockCancelled{Clock: ana, Reason: "withdrawn"}}},
+			want: started("withdrawn",
+				"leadpact_clock_verdicts_total{clock=call,grade=A,team=boston,verdict=withdrawn} 1",
+				"leadpact_clocks_open{clock=call,team=boston} -1"),
+			end: []string{"l/1/1/call"},
+		},
+		{
+			name: "a lead that is not handed off for want of consent",
+			event: &eventv1.Event{Body: &eventv1.Event_LeadStaged{LeadStaged: &eventv1.LeadStaged{
+				From: "lead", To: "mql", Channel: "paid", Withheld: "consent",
+			}}},
+			want: []string{"leadpact_leads_withheld_total{channel=paid,reason=consent,withdrawn=false} 1"},
+		},
+		{
+			name: "and that is, once it is granted",
+			event: &eventv1.Event{Body: &eventv1.Event_LeadStaged{LeadStaged: &eventv1.LeadStaged{
+				From: "mql", To: "mql", Channel: "paid", Handoff: true,
+			}}},
+			want: []string{"leadpact_stage_entries_total{channel=paid,mode=live,stage=mql} 1"},
+		},
+		{
+			name: "a handoff that is withdrawn",
+			event: &eventv1.Event{Body: &eventv1.Event_LeadStaged{LeadStaged: &eventv1.LeadStaged{
+				From: "mql", To: "mql", Channel: "paid", Withheld: "do_not_contact", Withdrawn: true,
+			}}},
+			want: []string{"leadpact_leads_withheld_total{channel=paid,reason=do_not_contact,withdrawn=true} 1"},
 		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -308,6 +358,7 @@ func possible(t *rapid.T, a *agreement.Agreement) *eventv1.Event {
 	switch b := e.GetBody().(type) {
 	case *eventv1.Event_LeadStaged:
 		b.LeadStaged.To = rapid.SampledFrom(a.Stages).Draw(t, "stage").Name
+		b.LeadStaged.Withheld = rapid.SampledFrom([]string{"", "do_not_contact", "consent"}).Draw(t, "withheld")
 		b.LeadStaged.Channel = rapid.SampledFrom(append(slices.Clone(a.Channels), "unlisted")).Draw(t, "channel")
 	case *eventv1.Event_HandoffAssigned:
 		set(b.HandoffAssigned.Terms)

@@ -8,12 +8,16 @@
 //	  │ the promise falls away
 //	  └────────────────────────────────▶ cancelled
 //
+// What is recorded as missed may have been kept all the same, and only be told late: Kept says so of the deeds themselves. The state
+// stays, for it says what was known at due.
+//
 // A promise runs in [start, due). What is done at an instant before due keeps it; at due itself it is broken, as a calendar is
 // closed at closing time. So every instant belongs to one side, and the order in which a response and the passing of time are
 // looked at changes nothing.
 package clock
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -97,6 +101,34 @@ func Step(promise agreement.Clock, hours *calendar.Calendar, c Clock, did string
 		return c, Nothing, nil
 	}
 	return warn(promise, hours, c, at)
+}
+
+// Deed is an activity that counts for a promise, and when it was done.
+type Deed struct {
+	Kind string
+	At   time.Time
+}
+
+// Kept says which of the deeds kept the promise, whatever the clock was told of them and when: they count in the order in which they
+// were done, those in [StartedAt, DueAt). A lead is taken on once. Nothing depends on the order in which they are given; ok is false
+// when they do not suffice.
+func Kept(promise agreement.Clock, c Clock, deeds []Deed) (last Deed, ok bool) {
+	deeds = slices.Clone(deeds)
+	slices.SortFunc(deeds, func(a, b Deed) int { return cmp.Or(a.At.Compare(b.At), cmp.Compare(a.Kind, b.Kind)) })
+	counted, taken := 0, false
+	for _, d := range deeds {
+		if d.At.Before(c.StartedAt) || !d.At.Before(c.DueAt) || d.Kind == agreement.Accepted && taken {
+			continue
+		}
+		taken = taken || d.Kind == agreement.Accepted
+		if slices.Contains(promise.StopsOn, d.Kind) {
+			counted++
+		}
+		if counted >= max(c.Needed, 1) || slices.Contains(promise.MetBy, d.Kind) {
+			return d, true
+		}
+	}
+	return Deed{}, false
 }
 
 // Cancel lets the promise fall away at that instant.

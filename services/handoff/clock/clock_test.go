@@ -211,6 +211,53 @@ func TestWhenItIsLookedAtChangesNothing(t *testing.T) {
 	})
 }
 
+// Kept says of deeds, in whatever order they are given, what Step says when it is told of them in the order in which they were done.
+func TestKeptIsStepInOrder(t *testing.T) {
+	t.Parallel()
+	hours := always(t)
+	rapid.Check(t, func(t *rapid.T) {
+		p := agreement.Clock{
+			Name: "x", StopsOn: []string{"attempt"}, MetBy: []string{"reached"}, Count: rapid.IntRange(1, 3).Draw(t, "count"), Within: 10 * time.Minute,
+		}
+		c, err := clock.Start(p, hours, monday)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var deeds []clock.Deed
+		at := monday
+		stepped := c
+		for range rapid.IntRange(0, 8).Draw(t, "deeds") {
+			at = at.Add(time.Duration(rapid.Int64Range(1, 200).Draw(t, "seconds")) * time.Second)
+			d := clock.Deed{Kind: rapid.SampledFrom([]string{"attempt", "reached", "accepted", "other"}).Draw(t, "kind"), At: at}
+			deeds = append(deeds, d)
+			if stepped, _, err = clock.Step(p, hours, stepped, d.Kind, d.At); err != nil {
+				t.Fatal(err)
+			}
+		}
+		given := rapid.Permutation(append([]clock.Deed{{Kind: "reached", At: monday.Add(-time.Microsecond)}}, deeds...)).Draw(t, "given")
+		last, ok := clock.Kept(p, c, given)
+		if ok != (stepped.State == clock.Met) || ok && !last.At.Equal(stepped.StoppedAt) {
+			t.Fatalf("kept %v, by %+v; stepped to %+v", ok, last, stepped)
+		}
+	})
+}
+
+// A lead is taken on once, however often somebody says so.
+func TestKeptCountsATakingOnOnce(t *testing.T) {
+	t.Parallel()
+	twice := response
+	twice.Count, twice.MetBy = 2, nil
+	c := start(t, twice, always(t), monday)
+	minute := func(n int) time.Time { return monday.Add(time.Duration(n) * time.Minute) }
+	deeds := []clock.Deed{{Kind: "accepted", At: minute(1)}, {Kind: "accepted", At: minute(2)}}
+	if last, ok := clock.Kept(twice, c, deeds); ok {
+		t.Errorf("kept by %+v", last)
+	}
+	if last, ok := clock.Kept(twice, c, append(deeds, clock.Deed{Kind: "attempt", At: minute(4)})); !ok || !last.At.Equal(minute(4)) {
+		t.Errorf("%v, %+v", ok, last)
+	}
+}
+
 func later(a, b time.Time) time.Time {
 	if a.After(b) {
 		return a

@@ -23,6 +23,7 @@ import (
 	"github.com/leadpact/leadpact/internal/bus"
 	"github.com/leadpact/leadpact/internal/bus/embedded"
 	"github.com/leadpact/leadpact/internal/identity"
+	"github.com/leadpact/leadpact/internal/quarantine"
 	"github.com/leadpact/leadpact/internal/store"
 	eventv1 "github.com/leadpact/leadpact/proto/leadpact/event/v1"
 )
@@ -47,6 +48,8 @@ type App struct {
 	// workers take work in; relays carry out what they wrote, so they stop after them.
 	workers, relays []runner
 	hooks           http.Handler
+	// quarantines are the rooms of those roles that have one.
+	quarantines map[string]quarantine.Room
 	// activate runs once the parts run.
 	activate func(context.Context) error
 
@@ -65,7 +68,7 @@ func New(ctx context.Context, cfg Config) (*App, error) {
 	}
 	a := &App{
 		cfg: cfg, logger: cfg.Logger, registry: newRegistry(cfg.Version), owner: cfg.owner(), issued: map[string]string{},
-		declared: make(chan struct{}), down: teardown{logger: cfg.Logger},
+		declared: make(chan struct{}), down: teardown{logger: cfg.Logger}, quarantines: map[string]quarantine.Room{},
 	}
 	if err := a.open(ctx); err != nil {
 		return nil, errors.Join(err, a.down.run(context.WithoutCancel(ctx), stopEach))

@@ -105,7 +105,7 @@ func TestFromWebhookToBreach(t *testing.T) {
 	})
 	for _, name := range []string{
 		"leadpact_build_info", "leadpact_bus_lag_messages", "leadpact_bus_stream_max_bytes", "leadpact_outbox_messages", "leadpact_outbox_oldest_seconds",
-		"leadpact_quarantined_events", "leadpact_handoff_assignments_total", "go_goroutines", "process_start_time_seconds",
+		"leadpact_quarantine_rows", "leadpact_handoff_assignments_total", "go_goroutines", "process_start_time_seconds",
 	} {
 		if !strings.Contains(text, "\n"+name) {
 			t.Errorf("/metrics lacks %s", name)

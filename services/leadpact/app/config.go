@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/netip"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -28,6 +29,10 @@ type Config struct {
 	Data string
 	// HTTP and GRPC are addresses to listen on; port 0 takes a free one.
 	HTTP, GRPC string
+	// PublicURL is what stands before /v1/hooks in the address that senders are given; some of their signatures cover it. "" takes each
+	// request's own scheme and host, as the proxies in TrustedProxies (addresses, or networks as 10.0.0.0/8) tell them.
+	PublicURL      string
+	TrustedProxies []string
 	// Admin is an address for profiles; "" serves none. It asks nobody who he is.
 	Admin string
 
@@ -51,6 +56,8 @@ type Config struct {
 
 	// NoticeRetries replaces the pauses between tries of an outgoing webhook.
 	NoticeRetries []time.Duration
+	// HubSpot is another address than HubSpot's own, for tests.
+	HubSpot string
 	// PrivateNotices lets notices go to loopback and private addresses.
 	PrivateNotices bool
 	// DrainDelay is how long a stopping process says that it is not ready before it closes its door.
@@ -58,6 +65,8 @@ type Config struct {
 
 	Version string
 	Logger  *slog.Logger
+
+	proxies []netip.Prefix // TrustedProxies
 }
 
 // embedded says whether everything runs in this process.
@@ -87,6 +96,9 @@ func (c *Config) complete() error {
 	}
 	if c.DrainDelay < 0 {
 		return fmt.Errorf("--drain-delay %s: give 0s or more", c.DrainDelay)
+	}
+	if err := c.completeProxies(); err != nil {
+		return err
 	}
 	if c.embedded() {
 		if err := c.completeEmbedded(); err != nil {
@@ -121,6 +133,21 @@ func (c *Config) completeRoles() error {
 		if slices.Contains(c.Roles[:i], r) {
 			return fmt.Errorf("role %q is named twice", r)
 		}
+	}
+	return nil
+}
+
+func (c *Config) completeProxies() error {
+	for _, text := range c.TrustedProxies {
+		network, err := netip.ParsePrefix(text)
+		if err != nil {
+			address, addressErr := netip.ParseAddr(text)
+			if addressErr != nil || address.Zone() != "" {
+				return fmt.Errorf("--trusted-proxies %s: write an address as 10.0.0.7, or a network as 10.0.0.0/8", text)
+			}
+			network = netip.PrefixFrom(address, address.BitLen())
+		}
+		c.proxies = append(c.proxies, network.Masked())
 	}
 	return nil
 }

@@ -28,6 +28,8 @@ func TestConfigFaults(t *testing.T) {
 		"monitor, embedded":        {app.Config{Data: "x", NATSMonitors: []string{"x"}}, "--nats-monitor and --durability-unproven are about a NATS cluster"},
 		"unproven, embedded":       {app.Config{Data: "x", DurabilityUnproven: true}, "--nats-monitor and --durability-unproven are about a NATS cluster"},
 		"partitions":               {app.Config{Data: "x", Partitions: -1}, "--partitions -1: give 1 or more"},
+		"proxy":                    {app.Config{Data: "x", TrustedProxies: []string{"10.0.0.0/8", "proxy.example.com"}}, "--trusted-proxies proxy.example.com: write an address"},
+		"public address":           {app.Config{Data: t.TempDir(), PublicURL: "leads.example.com", HTTP: "127.0.0.1:0", GRPC: "127.0.0.1:0"}, "--public-url"},
 		"drain delay":              {app.Config{Data: "x", DrainDelay: -time.Second}, "--drain-delay -1s: give 0s or more"},
 		"agreement, production":    {production(app.Config{Agreement: "a.yaml"}), "--agreement activates on the embedded way only"},
 		"no lead key, production":  {production(app.Config{Tokens: "t"}), "--lead-key is missing"},

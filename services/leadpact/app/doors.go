@@ -52,6 +52,7 @@ func (a *App) httpDoor(hooks http.Handler) *http.Server {
 		WriteTimeout:      20 * time.Second,
 		IdleTimeout:       60 * time.Second,
 		MaxHeaderBytes:    16 << 10,
+		ConnState:         newConnections(mostConnections).track,
 	}
 }
 

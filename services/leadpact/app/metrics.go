@@ -30,7 +30,7 @@ func newPlumbing(b *bus.Bus, stores map[string]store.Base) *plumbing {
 		limit:       desc("leadpact_bus_stream_max_bytes", "Bytes that a stream may hold before ingest answers 503.", "stream"),
 		queued:      desc("leadpact_outbox_messages", "Messages that wait in a service's outbox.", "service"),
 		oldest:      desc("leadpact_outbox_oldest_seconds", "Age of the oldest message in a service's outbox.", "service"),
-		quarantined: desc("leadpact_quarantined_events", "Events in a service's quarantine, of the last 30 days.", "service"),
+		quarantined: desc("leadpact_quarantine_rows", "What waits in a service's quarantine: hook (refused webhooks), event and message (poison).", "service", "kind"),
 	}
 }
 
@@ -45,8 +45,8 @@ func (p *plumbing) Describe(ch chan<- *prometheus.Desc) {
 func (p *plumbing) Collect(ch chan<- prometheus.Metric) {
 	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Second)
 	defer cancel()
-	gauge := func(d *prometheus.Desc, v float64, label string) {
-		ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, label)
+	gauge := func(d *prometheus.Desc, v float64, labels ...string) {
+		ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, labels...)
 	}
 	if lag, err := p.bus.Lag(ctx); err == nil {
 		for consumer, n := range lag {
@@ -73,7 +73,9 @@ func (p *plumbing) Collect(ch chan<- prometheus.Metric) {
 			gauge(p.oldest, age, service)
 		}
 		if n, err := s.CountQuarantined(ctx); err == nil {
-			gauge(p.quarantined, float64(n), service)
+			for _, kind := range []store.Kind{store.RefusedHook, store.PoisonEvent, store.PoisonMessage} {
+				gauge(p.quarantined, float64(n[kind]), service, string(kind))
+			}
 		}
 	}
 }

@@ -16,12 +16,15 @@ import (
 	"github.com/leadpact/leadpact/internal/bus"
 	"github.com/leadpact/leadpact/internal/event"
 	"github.com/leadpact/leadpact/internal/identity"
+	"github.com/leadpact/leadpact/internal/quarantine"
 	"github.com/leadpact/leadpact/internal/store"
 	"github.com/leadpact/leadpact/internal/timer"
+	eventv1 "github.com/leadpact/leadpact/proto/leadpact/event/v1"
 	leadpactv1 "github.com/leadpact/leadpact/proto/leadpact/v1"
 	"github.com/leadpact/leadpact/services/compliance"
 	"github.com/leadpact/leadpact/services/handoff"
 	"github.com/leadpact/leadpact/services/ingest"
+	"github.com/leadpact/leadpact/services/ingest/fetch"
 	"github.com/leadpact/leadpact/services/scoring"
 )
 
@@ -49,14 +52,30 @@ func (a *App) openRoles(ctx context.Context, s Stores) error {
 		}
 	}
 	if s.Compliance != nil {
-		return a.openCompliance(s.Compliance)
+		if err := a.openCompliance(s.Compliance); err != nil {
+			return err
+		}
 	}
+	return a.openQuarantine()
+}
+
+// openQuarantine answers for the quarantines of all roles that the process has: a server has each gRPC service once.
+func (a *App) openQuarantine() error {
+	if len(a.quarantines) == 0 {
+		return nil
+	}
+	svc, err := quarantine.New(a.quarantines, a.logger.With("role", "quarantine"))
+	if err != nil {
+		return err
+	}
+	leadpactv1.RegisterQuarantineServiceServer(a.grpc, svc)
 	return nil
 }
 
 func (a *App) openIngest() error {
 	svc, err := ingest.New(ingest.Config{
 		Agreements: a.versions, Bus: a.bus, Secret: a.cfg.Secret, Now: time.Now, Logger: a.logger.With("role", event.Ingest), Registerer: a.registry,
+		Follow: a.follow, PublicURL: a.cfg.PublicURL, TrustedProxies: a.cfg.proxies,
 	})
 	if err != nil {
 		return err
@@ -64,7 +83,36 @@ func (a *App) openIngest() error {
 	a.hooks = svc.Handler()
 	a.workers = append(a.workers, runner{"ingest", svc.Run})
 	a.checks = append(a.checks, check{"ingest", svc.Ready})
+	fetcher, err := fetch.New(fetch.Config{
+		Agreements: a.versions, Bus: a.bus, Secret: a.cfg.Secret, Now: time.Now, Logger: a.logger.With("role", event.Ingest), Registerer: a.registry,
+		HubSpot: a.cfg.HubSpot,
+	})
+	if err != nil {
+		return err
+	}
+	a.workers = append(a.workers, runner{"fetcher", func(ctx context.Context) error {
+		select {
+		case <-a.declared:
+			return fetcher.Run(ctx)
+		case <-ctx.Done():
+			return nil
+		}
+	}})
 	return nil
+}
+
+// follow hands over what scoring and handoff say from now on.
+func (a *App) follow(ctx context.Context, f func(*eventv1.Event)) error {
+	select {
+	case <-a.declared:
+	case <-ctx.Done():
+		return nil
+	}
+	return a.bus.Tap(ctx, []string{event.Scoring, event.Handoff}, func(_ string, _ int, events []*eventv1.Event, _ time.Time) {
+		for _, e := range events {
+			f(e)
+		}
+	})
 }
 
 func (a *App) openScoring(s store.Scoring) error {
@@ -74,13 +122,14 @@ func (a *App) openScoring(s store.Scoring) error {
 	}
 	relay := a.relay(event.Scoring, s)
 	svc, err := scoring.New(scoring.Config{
-		Store: s, Agreements: a.versions, Partitions: a.bus.Partitions(), Key: key, Kick: relay.Kick, Metrics: a.registry,
-		Log: a.logger.With("role", event.Scoring),
+		Store: s, Agreements: a.versions, Partitions: a.bus.Partitions(), Key: key, Kick: relay.Kick, Errand: a.bus.PublishErrand,
+		Metrics: a.registry, Log: a.logger.With("role", event.Scoring),
 	})
 	if err != nil {
 		return err
 	}
 	leadpactv1.RegisterLeadServiceServer(a.grpc, svc)
+	a.quarantines[event.Scoring] = quarantine.Room{Store: s, Retry: svc.Retry}
 	a.consume(event.Scoring, svc)
 	return nil
 }
@@ -115,6 +164,7 @@ func (a *App) openHandoff(ctx context.Context, s store.Handoff) error {
 		}
 	}
 	leadpactv1.RegisterHandoffServiceServer(a.grpc, svc)
+	a.quarantines[event.Handoff] = quarantine.Room{Store: s, Retry: quarantine.Again(s, svc)}
 	a.consume(event.Handoff, svc)
 	a.workers = append(a.workers, runner{"clocks", clocks.Run}, runner{"waiting handoffs", svc.RunWaiting}, runner{"notices", svc.RunNotices})
 	return nil
@@ -154,6 +204,7 @@ func (a *App) openCompliance(s store.Compliance) error {
 	}
 	leadpactv1.RegisterComplianceServiceServer(a.grpc, svc)
 	leadpactv1.RegisterAgreementServiceServer(a.grpc, svc)
+	a.quarantines[event.Compliance] = quarantine.Room{Store: s, Retry: quarantine.Again(s, svc)}
 	a.consume(event.Compliance, svc)
 	a.workers = append(a.workers, runner{"ledger", svc.Run})
 	if a.cfg.Agreement != "" {

@@ -93,7 +93,7 @@ func TestSecondVersionUnderLoad(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := &crowd{taken: map[string]time.Time{}, sender: sender.New("http://"+s.HTTPAddr()+"/v1/hooks/website", website.Verify, secret, time.Minute)}
+	c := &crowd{taken: map[string]time.Time{}, sender: sender.New("http://"+s.HTTPAddr()+"/v1/hooks/website", website.Verify.Proof, secret, time.Minute)}
 	defer c.sender.Close()
 	stop := make(chan struct{})
 	ended := sync.OnceFunc(func() { close(stop) })

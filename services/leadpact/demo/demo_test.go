@@ -53,7 +53,7 @@ func TestHeadless(t *testing.T) {
 	if s.Assignments.Double+s.Breaches.Early+s.Breaches.Duplicate != 0 || s.Latency.WebhookToAssigned.Count == 0 {
 		t.Errorf("the referee says %+v", s.Verdict)
 	}
-	if len(s.Verify) != 12 || strings.Contains(strings.Join(s.Verify, "\n"), "FAIL") {
+	if len(s.Verify) != 13 || strings.Contains(strings.Join(s.Verify, "\n"), "FAIL") {
 		t.Errorf("verify says\n%s", strings.Join(s.Verify, "\n"))
 	}
 	if left, err := filepath.Glob(filepath.Join(tmp, "leadpact-demo-*")); err != nil || len(left) != 0 {

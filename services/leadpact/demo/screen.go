@@ -156,6 +156,9 @@ func (s *Screen) show(e *eventv1.Event) {
 		s.count.breached++
 		c := b.ClockBreached.GetClock()
 		s.line(e, red, "✗", fmt.Sprintf("BREACH: %s of %s missed by %s; remedy: %s", c.GetName(), within(c), who(c), b.ClockBreached.GetRemedy()))
+	case *eventv1.Event_ClockCorrected:
+		c := b.ClockCorrected.GetClock()
+		s.line(e, green, "✓", fmt.Sprintf("%s had been kept by %s: %s told it late", c.GetName(), who(c), b.ClockCorrected.GetSource()))
 	}
 }
 

@@ -33,6 +33,7 @@ func TestScreen(t *testing.T) {
 		{Body: &eventv1.Event_ClockWarned{ClockWarned: &eventv1.ClockWarned{Clock: clock, Percent: 80}}},
 		{Body: &eventv1.Event_ClockMet{ClockMet: &eventv1.ClockMet{Clock: clock, StoppedAt: due.Add(-1500 * time.Millisecond).UnixMicro()}}},
 		{Body: &eventv1.Event_ClockBreached{ClockBreached: &eventv1.ClockBreached{Clock: clock, Remedy: "reassign"}}},
+		{Body: &eventv1.Event_ClockCorrected{ClockCorrected: &eventv1.ClockCorrected{Clock: clock, By: "attempt", Source: "crm"}}},
 		{Body: staged("sql")},
 		{Body: staged("won")},
 		{Body: staged("recycled")},
@@ -59,6 +60,7 @@ func TestScreen(t *testing.T) {
 01:05.0  abcdef  ◔ first-response: 80% of 8s gone for ana
 01:05.0  abcdef  ✓ first-response kept by ana with 1.5 s left
 01:05.0  abcdef  ✗ BREACH: first-response of 8s missed by ana; remedy: reassign
+01:05.0  abcdef  ✓ first-response had been kept by ana: crm told it late
 01:05.0  abcdef  ▲ SQL
 01:05.0  abcdef  ★ won
 01:05.0  abcdef  ○ recycled

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/leadpact/leadpact/internal/agreement"
+	"github.com/leadpact/leadpact/internal/preset"
 	"github.com/leadpact/leadpact/internal/store"
 	"github.com/leadpact/leadpact/services/leadpact/sender"
 )
@@ -35,12 +36,12 @@ func newSenders(a *agreement.Agreement, base string, secret func(string) (string
 			return nil, err
 		}
 		other := value + "x"
-		if src.Verify.Kind == agreement.StandardWebhook {
+		if src.Verify.Kind == preset.StandardWebhook {
 			other = newWebhookSecret()
 		}
 		url := base + "/v1/hooks/" + src.Name
-		s.bySource[src.Name] = sender.New(url, src.Verify, value, 30*time.Second)
-		s.forged[src.Name] = sender.New(url, src.Verify, other, 30*time.Second)
+		s.bySource[src.Name] = sender.New(url, src.Verify.Proof, value, 30*time.Second)
+		s.forged[src.Name] = sender.New(url, src.Verify.Proof, other, 30*time.Second)
 	}
 	return s, nil
 }

@@ -109,7 +109,7 @@ func (p *play) countLeads(ctx context.Context, stores app.Stores, s *Summary) er
 	if err != nil {
 		return fmt.Errorf("count the leads: %w", err)
 	}
-	rows, err := stores.Scoring.ListQuarantined(ctx, 10_000)
+	rows, err := stores.Scoring.ListQuarantined(ctx, store.Search{Limit: 10_000})
 	if err != nil {
 		return fmt.Errorf("count the quarantine: %w", err)
 	}

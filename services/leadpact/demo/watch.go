@@ -59,6 +59,9 @@ func (w *watch) take(m *leadpactv1.WatchBreachesResponse) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.cursor = m.GetCursor()
+	if m.GetCorrection() != nil {
+		return
+	}
 	if w.clocks[m.GetBreach().GetClockId()]++; w.clocks[m.GetBreach().GetClockId()] > 1 {
 		w.repeated++
 	}

@@ -8,6 +8,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/leadpact/leadpact/internal/agreement"
+	"github.com/leadpact/leadpact/internal/preset"
 	"github.com/leadpact/leadpact/services/leadpact/draft"
 )
 
@@ -60,7 +61,7 @@ func demand(t fatal, a draft.Answers, f draft.Files) *agreement.Agreement {
 
 func TestDraft(t *testing.T) {
 	t.Parallel()
-	for source, verify := range map[string]agreement.VerifyKind{"form": agreement.StandardWebhook, "json": agreement.HMAC, "crm": agreement.Bearer} {
+	for source, verify := range map[string]preset.ProofKind{"form": preset.StandardWebhook, "json": preset.HMAC, "crm": preset.Bearer} {
 		a := good()
 		a.Source = source
 		f, err := a.Draft(now)

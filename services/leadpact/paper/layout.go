@@ -106,6 +106,7 @@ func plans() []plan {
 		}},
 		{title: "The handoff", settings: []setting{
 			{title: "The handoff"},
+			{title: "What people allow", flow: true},
 			{title: "Who gets which lead", code: []string{""}},
 			{title: "Pools", flow: true},
 			{title: "How many leads at most"},

@@ -487,3 +487,21 @@ func TestRoster(t *testing.T) {
 		}
 	}
 }
+
+// TestUnderWay: the page for the signatures says what becomes of what runs.
+func TestUnderWay(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile(small)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line, want := range map[string]string{"": "stay under their version", "under_way: stay\n": "stay under their version", "under_way: move\n": "move to this one"} {
+		a, faults := agreement.Parse("agreement.yaml", append([]byte(line), text...))
+		if len(faults) > 0 {
+			t.Fatal(faults[0])
+		}
+		if printed, _ := texts(t, draw(t, a, Sheet{Size: A4})); !strings.Contains(printed, "When it comes into force, the clocks of leads under way "+want+".") {
+			t.Errorf("%q: the paper does not say that they %s", line, want)
+		}
+	}
+}

@@ -15,6 +15,7 @@ type view struct {
 	Title, Version string
 	Hash, Short    string
 	Follows        string // the hash of the version before; empty for none
+	UnderWay       string // what clocks that run do when it comes into force: "stay under their version"
 	Summary        []string
 	Parties        []party
 	Funnel         *funnel
@@ -53,6 +54,11 @@ func newView(a *agreement.Agreement, sheet Sheet) view {
 	for _, side := range agreement.Sides() {
 		if g := s.glance(side); len(g.Entries) > 0 {
 			v.Glances = append(v.Glances, g)
+		}
+	}
+	for _, c := range s.section(aboutFront).Clauses {
+		if c.Key == "under_way" {
+			v.UnderWay = c.Facts[0].Words
 		}
 	}
 	v.Marked = v.marked()

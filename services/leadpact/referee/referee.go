@@ -25,9 +25,12 @@ type Verdict struct {
 		Breached  int `json:"breached"`
 		Cancelled int `json:"cancelled"`
 		Open      int `json:"open"`
+		// Corrected clocks are among those breached: a witness reported late that the promise had been kept.
+		Corrected int `json:"corrected"`
 		// Misdated clocks carry another due time than the referee's.
 		Misdated int `json:"misdated"`
-		// Contradicted clocks ended in two ways, or were met when they were due already.
+		// Contradicted clocks ended in two ways, were met when they were due already, or were corrected without a breach, twice, or by
+		// what was not done in their time.
 		Contradicted int `json:"contradicted"`
 		// Overdue clocks are open although their due time has passed.
 		Overdue int `json:"overdue"`
@@ -72,9 +75,10 @@ type Referee struct {
 
 // watched is one clock as the referee knows it.
 type watched struct {
-	due      time.Time
-	verdict  string
-	breaches int
+	due       time.Time
+	verdict   string
+	breaches  int
+	corrected bool
 }
 
 // New returns a referee who knows the calendars by name; "always" need not be among them.
@@ -118,6 +122,8 @@ func (r *Referee) see(e *eventv1.Event, at time.Time) {
 		}
 	case *eventv1.Event_ClockBreached:
 		r.breached(e, b.ClockBreached.GetClock(), at)
+	case *eventv1.Event_ClockCorrected:
+		r.corrected(b.ClockCorrected)
 	case *eventv1.Event_ClockCancelled:
 		r.ended(b.ClockCancelled.GetClock(), "cancelled")
 	}
@@ -188,6 +194,16 @@ func (r *Referee) breached(e *eventv1.Event, c *eventv1.Clock, at time.Time) {
 		r.fault("clock %s was breached at %s, it was due at %s", c.GetId(), recorded, w.due)
 	}
 	r.late = append(r.late, ms(recorded.Sub(w.due)))
+}
+
+func (r *Referee) corrected(told *eventv1.ClockCorrected) {
+	w, at := r.of(told.GetClock()), micros(told.GetRespondedAt())
+	if w.verdict != "breached" || w.corrected || !at.Before(w.due) || at.Before(micros(told.GetClock().GetStartedAt())) {
+		r.v.Clocks.Contradicted++
+		r.fault("clock %s, %q and due at %s, was corrected by what was done at %s", told.GetClock().GetId(), w.verdict, w.due, at)
+	}
+	w.corrected = true
+	r.v.Clocks.Corrected++
 }
 
 func (r *Referee) of(c *eventv1.Clock) *watched {

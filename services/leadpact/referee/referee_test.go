@@ -34,6 +34,11 @@ func breached(id string, c *eventv1.Clock, at time.Time) *eventv1.Event {
 		Body: &eventv1.Event_ClockBreached{ClockBreached: &eventv1.ClockBreached{Clock: c}}}
 }
 
+func corrected(id string, c *eventv1.Clock, at time.Time) *eventv1.Event {
+	return &eventv1.Event{Id: id, Source: "handoff", Lead: "l1", OccurredAt: at.UnixMicro(), RecordedAt: start.Add(time.Hour).UnixMicro(),
+		Body: &eventv1.Event_ClockCorrected{ClockCorrected: &eventv1.ClockCorrected{Clock: c, RespondedAt: at.UnixMicro(), Source: "crm"}}}
+}
+
 func assigned(id, assignment string, n uint32) *eventv1.Event {
 	return &eventv1.Event{Id: id, Source: "handoff", Lead: "l1", RecordedAt: start.UnixMicro(),
 		Body: &eventv1.Event_HandoffAssigned{HandoffAssigned: &eventv1.HandoffAssigned{
@@ -70,6 +75,21 @@ func TestJudge(t *testing.T) {
 		"met and breached": {[]*eventv1.Event{
 			started(fast), breached("b1", fast, start.Add(time.Minute)),
 			{Id: "m", Source: "handoff", Body: &eventv1.Event_ClockMet{ClockMet: &eventv1.ClockMet{Clock: fast}}},
+		}, func(v Verdict) int { return v.Clocks.Contradicted }, 1},
+		"breached and corrected": {[]*eventv1.Event{
+			started(fast), breached("b1", fast, start.Add(time.Minute)), corrected("k1", fast, start.Add(time.Minute-time.Microsecond)),
+		}, all, 0},
+		"corrected twice": {[]*eventv1.Event{
+			started(fast), breached("b1", fast, start.Add(time.Minute)), corrected("k1", fast, start), corrected("k2", fast, start),
+		}, func(v Verdict) int { return v.Clocks.Contradicted }, 1},
+		"corrected by what was done at due": {[]*eventv1.Event{
+			started(fast), breached("b1", fast, start.Add(time.Minute)), corrected("k1", fast, start.Add(time.Minute)),
+		}, func(v Verdict) int { return v.Clocks.Contradicted }, 1},
+		"corrected by what was done before it began": {[]*eventv1.Event{
+			started(fast), breached("b1", fast, start.Add(time.Minute)), corrected("k1", fast, start.Add(-time.Microsecond)),
+		}, func(v Verdict) int { return v.Clocks.Contradicted }, 1},
+		"met and corrected": {[]*eventv1.Event{
+			started(fast), {Id: "m", Source: "handoff", Body: &eventv1.Event_ClockMet{ClockMet: &eventv1.ClockMet{Clock: fast}}}, corrected("k1", fast, start),
 		}, func(v Verdict) int { return v.Clocks.Contradicted }, 1},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -2,6 +2,8 @@ package replay
 
 import (
 	"cmp"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"maps"
@@ -12,7 +14,7 @@ import (
 
 	"github.com/goccy/go-yaml"
 
-	"github.com/leadpact/leadpact/internal/agreement"
+	"github.com/leadpact/leadpact/internal/preset"
 )
 
 // Mapping says how a recorded row becomes an event. Values are texts with {column} in them; {column|other} takes other when the
@@ -26,6 +28,7 @@ type Mapping struct {
 	Event Event `yaml:"event"`
 
 	location *time.Location
+	hash     string // of the text
 }
 
 // Sign holds one of the three proofs.
@@ -71,6 +74,8 @@ func ParseMapping(text []byte) (*Mapping, error) {
 	if err := yaml.UnmarshalWithOptions(text, &m, yaml.Strict()); err != nil {
 		return nil, fmt.Errorf("the mapping cannot be read: %w", err)
 	}
+	sum := sha256.Sum256(text)
+	m.hash = hex.EncodeToString(sum[:])
 	var err error
 	if m.location, err = zone(m.Zone); err != nil {
 		return nil, err
@@ -91,17 +96,17 @@ func ParseMapping(text []byte) (*Mapping, error) {
 }
 
 // proof is how the source proves itself, and the reference of the secret.
-func (m *Mapping) proof() (agreement.Verify, string, error) {
+func (m *Mapping) proof() (preset.Proof, string, error) {
 	switch s := m.Sign; {
 	case s.Bearer != "":
-		return agreement.Verify{Kind: agreement.Bearer}, s.Bearer, nil
+		return preset.Proof{Kind: preset.Bearer}, s.Bearer, nil
 	case s.Standard != "":
-		return agreement.Verify{}, "", errors.New("history goes in batches, and Standard Webhooks has none: send it through a JSON source")
+		return preset.Proof{}, "", errors.New("history goes in batches, and Standard Webhooks has none: send it through a JSON source")
 	case s.HMAC != nil:
 		h := s.HMAC
-		return agreement.Verify{Kind: agreement.HMAC, Header: cmp.Or(h.Header, "X-Signature"), Encoding: h.Encoding, Prefix: h.Prefix, Algorithm: h.Algorithm}, h.Secret, nil
+		return preset.Proof{Kind: preset.HMAC, Header: cmp.Or(h.Header, "X-Signature"), Encoding: h.Encoding, Prefix: h.Prefix, Algorithm: h.Algorithm}, h.Secret, nil
 	}
-	return agreement.Verify{}, "", errors.New("the mapping needs sign: bearer or hmac, as the agreement says of the source")
+	return preset.Proof{}, "", errors.New("the mapping needs sign: bearer or hmac, as the agreement says of the source")
 }
 
 // event is the JSON of a row.

@@ -1,9 +1,11 @@
 // Package replay sends recorded leads and outcomes through the webhook door as history: they fill what is known, and wake nobody.
+//
+// Rows go in lots, several at a time, and are counted in their order: a lot counts when all before it do. So one offset says what is
+// done, and a replay that is interrupted goes on there. What was on its way when a machine failed goes again; its ids are the same.
 package replay
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -11,294 +13,186 @@ import (
 	"net/http"
 	"net/url"
 	"os"
-	"slices"
 	"strings"
-	"sync"
 	"time"
-
-	"golang.org/x/sync/errgroup"
 
 	"github.com/leadpact/leadpact/services/leadpact/sender"
 )
 
-const (
-	// batch and batchBytes bound one request; the door takes 256 KiB.
-	batch      = 100
-	batchBytes = 200 << 10
-	senders    = 4
-)
+// ErrInterrupted: the replay was told to stop. What it did is kept, and running it again goes on from there.
+var ErrInterrupted = errors.New("interrupted")
 
 // Options say what to replay.
 type Options struct {
-	// Events is a .csv or .jsonl file; To is the address of a source's hook.
+	// Events is a .csv or .jsonl file; To is the address of a source's hook, not needed in a dry run.
 	Events, To string
 	Mapping    *Mapping
 	// Secret resolves the reference in the mapping.
 	Secret func(ref string) (string, error)
-	// Progress is told how many bytes of the file are done.
-	Progress func(done int64)
+	// Rehearse makes it a dry run, which sends and keeps nothing; nil for the real one.
+	Rehearse *Rehearsal
+	// State is the file that says where an interrupted replay is to go on, gone when it has ended; "" is Events with ".replay" behind.
+	// Restart passes over it.
+	State   string
+	Restart bool
+	// Rate bounds the rows sent; 0 is as fast as the door takes them.
+	Rate Rate
+	// Progress is told how far it is, after each lot.
+	Progress func(Progress)
 	// Accepted gets the events that are durable, "source<TAB>id" a line, as verify reads them; nil for none.
 	Accepted io.Writer
+	// Refused is a file that gets each refused row as a line of JSON; "" for none.
+	Refused string
 	// Patience is how long one batch is tried; 0 means five minutes.
 	Patience time.Duration
 }
 
-// Refused is a row that was not taken.
-type Refused struct {
-	Line   int    `json:"line"`
-	ID     string `json:"id,omitempty"`
-	Reason string `json:"reason"`
+// Progress is how far a replay is.
+type Progress struct {
+	// Done of Size bytes of the file.
+	Done, Size int64
+	// Rows and Refused so far, those of earlier runs included.
+	Rows, Refused int
+	// PerSecond is how many rows this run does.
+	PerSecond float64
+	// Left is the time that the rest takes at that rate; 0 at first, when nobody can tell.
+	Left time.Duration
 }
 
-// Report is what became of the rows.
-type Report struct {
-	Rows     int       `json:"rows"`
-	Accepted int       `json:"accepted"`
-	Refused  []Refused `json:"refused"`
-	Retries  int       `json:"retries"`
-}
-
-// lot is a batch on its way, with the line of each event.
-type lot struct {
-	events []json.RawMessage
-	lines  []int
-	bytes  int
-	done   int64
-}
-
-func (l *lot) add(event json.RawMessage, line int) {
-	l.events, l.lines = append(l.events, event), append(l.lines, line)
-	l.bytes += len(event)
-}
-
-// halves are the two parts of a lot.
-func (l *lot) halves() []lot {
-	n := len(l.events) / 2
-	return []lot{{events: l.events[:n], lines: l.lines[:n], done: l.done}, {events: l.events[n:], lines: l.lines[n:], done: l.done}}
-}
-
-// Run replays a file. It returns an error when it could not go on to the end; the report says what was done until then, and
-// running it again repeats nothing, because every event keeps its id.
+// Run replays a file. It returns an error when it could not go on to the end, ErrInterrupted when ctx ended; the report says what was
+// done until then. Running it again goes on from there, and repeats nothing, because every event keeps its id.
 func Run(ctx context.Context, o Options) (Report, error) {
-	verify, ref, err := o.Mapping.proof()
-	if err != nil {
-		return Report{}, err
-	}
-	secret, err := o.Secret(ref)
-	if err != nil {
-		return Report{}, err
-	}
 	f, err := os.Open(o.Events)
 	if err != nil {
-		return Report{}, fmt.Errorf("open the events: %w", err)
+		return newReport(), fmt.Errorf("open the events: %w", err)
 	}
 	defer f.Close() // only read
-	counted := &counter{r: f}
-	rows, err := newRows(o.Events, counted)
+	r, err := newRunner(ctx, o, f)
 	if err != nil {
-		return Report{}, err
+		return newReport(), err
 	}
-	if err := o.Mapping.fit(rows.columns()); err != nil {
-		return Report{}, err
+	defer r.close()
+	if err = r.run(ctx); err != nil && ctx.Err() != nil {
+		err = ErrInterrupted
 	}
-	if o.Patience == 0 {
-		o.Patience = 5 * time.Minute
-	}
-	source, err := reach(ctx, o.To)
-	if err != nil {
-		return Report{}, err
-	}
-	r := &runner{
-		o: o, source: source, rows: rows, counted: counted, sender: sender.New(o.To, verify, secret, o.Patience),
-		report: Report{Refused: []Refused{}},
-	}
-	defer r.sender.Close()
-	err = r.run(ctx)
-	slices.SortFunc(r.report.Refused, func(a, b Refused) int { return a.Line - b.Line })
-	return r.report, err
+	return r.state.Report, errors.Join(err, r.finish(err == nil))
 }
 
-// reach returns the source that the address names. It says at once when nobody listens there: a wrong address would look like a
-// long wait otherwise.
-func reach(ctx context.Context, to string) (source string, err error) {
+// newRunner finds everything that is wrong before a row is read.
+func newRunner(ctx context.Context, o Options, f *os.File) (*runner, error) {
+	info, err := f.Stat()
+	if err != nil {
+		return nil, fmt.Errorf("open the events: %w", err)
+	}
+	if o.State == "" {
+		o.State = o.Events + ".replay"
+	}
+	r := &runner{
+		o: o, file: f, size: info.Size(), began: time.Now(), pace: pacer{rate: o.Rate}, done: map[int]*lot{},
+		window: make(chan struct{}, window), state: state{Report: newReport()},
+	}
+	host := ""
+	if o.Rehearse != nil {
+		r.door, err = o.Rehearse.door()
+	} else {
+		host, err = r.prepare()
+	}
+	if err == nil {
+		r.rows, err = newRows(o.Events, f, r.state.Offset)
+	}
+	if err == nil {
+		err = o.Mapping.fit(r.rows.columns())
+	}
+	if err == nil && host != "" {
+		err = knock(ctx, host)
+	}
+	if err == nil && o.Refused != "" {
+		r.refused, r.state.Written, err = refusedFile(o.Refused, r.state.Written)
+	}
+	if err != nil {
+		r.close()
+		return nil, err
+	}
+	r.startOffset, r.startRows = r.rows.offset(), r.state.Report.Rows
+	return r, nil
+}
+
+// prepare makes ready to send, from where an interrupted replay stopped, and returns where to.
+func (r *runner) prepare() (host string, err error) {
+	verify, ref, err := r.o.Mapping.proof()
+	if err != nil {
+		return "", err
+	}
+	secret, err := r.o.Secret(ref)
+	if err != nil {
+		return "", err
+	}
+	source, host, err := Hook(r.o.To)
+	if err != nil {
+		return "", err
+	}
+	r.state = begun(source, r.o.Mapping.hash)
+	if !r.o.Restart {
+		if err := r.state.resume(r.o.State, r.file); err != nil {
+			return "", err
+		}
+	}
+	patience := r.o.Patience
+	if patience == 0 {
+		patience = 5 * time.Minute
+	}
+	s := sender.New(r.o.To, verify, secret, patience)
+	r.door, r.hangUp = s, s.Close
+	return host, nil
+}
+
+// Hook returns the source that the address of a hook names, and the host and port that it is at.
+func Hook(to string) (source, host string, err error) {
 	u, err := url.Parse(to)
 	if err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https") {
-		return "", fmt.Errorf("%q is no address of a hook: give http://host:port/v1/hooks/NAME", to)
+		return "", "", fmt.Errorf("%q is no address of a hook: give http://host:port/v1/hooks/NAME", to)
 	}
 	source, found := strings.CutPrefix(u.Path, "/v1/hooks/")
 	if !found || source == "" || strings.Contains(source, "/") {
-		return "", fmt.Errorf("%q names no source: give http://host:port/v1/hooks/NAME", to)
+		return "", "", fmt.Errorf("%q names no source: give http://host:port/v1/hooks/NAME", to)
 	}
-	host := u.Host
 	if u.Port() == "" {
-		host = net.JoinHostPort(u.Hostname(), u.Scheme)
+		return source, net.JoinHostPort(u.Hostname(), u.Scheme), nil
 	}
+	return source, u.Host, nil
+}
+
+// knock says at once when nobody listens: a wrong address would look like a long wait otherwise.
+func knock(ctx context.Context, host string) error {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
 	conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", host)
 	if err != nil {
-		return "", fmt.Errorf("nobody answers at %s: is leadpact serve running there? %w", host, err)
+		return fmt.Errorf("nobody answers at %s: is leadpact serve running there? %w", host, err)
 	}
-	return source, conn.Close()
+	return conn.Close()
 }
 
-type runner struct {
-	o       Options
-	source  string
-	rows    rows
-	counted *counter
-	sender  *sender.Sender
-
-	mu     sync.Mutex
-	report Report
-}
-
-func (r *runner) run(ctx context.Context) error {
-	g, ctx := errgroup.WithContext(ctx)
-	lots := make(chan lot)
-	g.Go(func() error {
-		defer close(lots)
-		return r.read(ctx, lots)
-	})
-	for range senders {
-		g.Go(func() error {
-			for l := range lots {
-				if err := r.send(ctx, l); err != nil {
-					return err
-				}
-			}
-			return nil
-		})
-	}
-	return g.Wait()
-}
-
-// read maps the rows and cuts them into lots.
-func (r *runner) read(ctx context.Context, lots chan<- lot) error {
-	var l lot
-	flush := func() error {
-		if len(l.events) == 0 {
-			return nil
-		}
-		l.done = r.counted.n
-		select {
-		case lots <- l:
-			l = lot{}
-			return nil
-		case <-ctx.Done():
-			return ctx.Err()
-		}
-	}
-	for {
-		row, line, err := r.rows.next()
-		if errors.Is(err, io.EOF) {
-			return flush()
-		}
-		if err != nil && line == 0 {
-			return fmt.Errorf("read %s: %w", r.o.Events, err)
-		}
-		r.mu.Lock()
-		r.report.Rows++
-		r.mu.Unlock()
-		var text []byte
-		if err == nil {
-			text, err = r.event(row)
-		}
-		if err != nil {
-			r.refuse(Refused{Line: line, Reason: err.Error()})
-			continue
-		}
-		if len(l.events) == batch || l.bytes+len(text) > batchBytes {
-			if err := flush(); err != nil {
-				return err
-			}
-		}
-		l.add(text, line)
-	}
-}
-
-func (r *runner) event(row map[string]string) ([]byte, error) {
-	e, err := r.o.Mapping.event(row)
+// refusedFile opens the file of refused rows where written bytes end: what was written of rows that are not done is written again
+// with them.
+func refusedFile(path string, written int64) (*os.File, int64, error) {
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
-		return nil, err
+		return nil, 0, fmt.Errorf("open the file of refused rows: %w", err)
 	}
-	return json.Marshal(e)
-}
-
-// send sends a lot. When the door refuses it whole, its halves go by themselves, down to the row that is at fault.
-func (r *runner) send(ctx context.Context, l lot) error {
-	body, err := json.Marshal(l.events)
+	end, err := f.Seek(0, io.SeekEnd)
+	if err == nil && end > written {
+		if err = f.Truncate(written); err == nil {
+			end, err = f.Seek(written, io.SeekStart)
+		}
+	}
 	if err != nil {
-		return fmt.Errorf("write a batch: %w", err)
+		return nil, 0, errors.Join(fmt.Errorf("open the file of refused rows: %w", err), f.Close())
 	}
-	answer, err := r.sender.Post(ctx, "", body)
-	if err != nil {
-		return err
-	}
-	r.mu.Lock()
-	r.report.Retries += answer.Tries - 1
-	r.mu.Unlock()
-	whole := answer.Status == http.StatusBadRequest || answer.Status == http.StatusRequestEntityTooLarge
-	if whole && len(l.events) > 1 {
-		for _, half := range l.halves() {
-			if err := r.send(ctx, half); err != nil {
-				return err
-			}
-		}
-		return nil
-	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	switch {
-	case whole:
-		r.report.Refused = append(r.report.Refused, Refused{Line: l.lines[0], Reason: answer.Detail})
-	case answer.Status == http.StatusAccepted || answer.Status == http.StatusUnprocessableEntity:
-		if err := r.taken(answer, l); err != nil {
-			return err
-		}
-	default:
-		return fmt.Errorf("the door answered %d: %s", answer.Status, answer.Detail)
-	}
-	if r.o.Progress != nil {
-		r.o.Progress(l.done)
-	}
-	return nil
+	return f, end, nil
 }
 
-// taken notes which events are durable and which were refused. Locked by its caller.
-func (r *runner) taken(answer sender.Answer, l lot) error {
-	for _, refused := range answer.Refused {
-		if refused.Index < 0 || refused.Index >= len(l.lines) {
-			return fmt.Errorf("the door refused event %d of a batch of %d: is it a leadpact door?", refused.Index, len(l.lines))
-		}
-		r.report.Refused = append(r.report.Refused, Refused{Line: l.lines[refused.Index], ID: refused.ID, Reason: refused.Detail})
-	}
-	r.report.Accepted += len(answer.IDs)
-	if r.o.Accepted == nil {
-		return nil
-	}
-	for _, id := range answer.IDs {
-		if _, err := fmt.Fprintf(r.o.Accepted, "%s\t%s\n", r.source, id); err != nil {
-			return fmt.Errorf("write the accepted ids: %w", err)
-		}
-	}
-	return nil
-}
-
-func (r *runner) refuse(refused Refused) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.report.Refused = append(r.report.Refused, refused)
-}
-
-// counter counts the bytes read.
-type counter struct {
-	r io.Reader
-	n int64
-}
-
-func (c *counter) Read(p []byte) (int, error) {
-	n, err := c.r.Read(p)
-	c.n += int64(n)
-	return n, err
+// whole says whether a status is about the request, not about single events in it.
+func whole(status int) bool {
+	return status == http.StatusBadRequest || status == http.StatusRequestEntityTooLarge
 }

@@ -5,11 +5,6 @@ package sender
 import (
 	"bytes"
 	"context"
-	"crypto/hmac"
-	"crypto/sha1" //nolint:gosec // what some doors ask for; as an HMAC it still holds
-	"crypto/sha256"
-	"encoding/base64"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -19,9 +14,8 @@ import (
 	"strconv"
 	"time"
 
-	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
-
-	"github.com/leadpact/leadpact/internal/agreement"
+	"github.com/leadpact/leadpact/internal/hook"
+	"github.com/leadpact/leadpact/internal/preset"
 )
 
 // Refusal is one event that the door did not take.
@@ -47,7 +41,7 @@ type Answer struct {
 // Sender posts to one address as one source. It is safe for concurrent use.
 type Sender struct {
 	url    string
-	verify agreement.Verify
+	verify preset.Proof
 	secret string
 	client *http.Client
 	now    func() time.Time
@@ -56,7 +50,7 @@ type Sender struct {
 }
 
 // New returns a sender to url that proves itself as verify says, with the secret itself.
-func New(url string, verify agreement.Verify, secret string, patience time.Duration) *Sender {
+func New(url string, verify preset.Proof, secret string, patience time.Duration) *Sender {
 	return &Sender{
 		url: url, verify: verify, secret: secret, now: time.Now, patience: patience,
 		client: &http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{MaxIdleConnsPerHost: 64, IdleConnTimeout: 30 * time.Second}},
@@ -133,48 +127,17 @@ func (s *Sender) once(req *http.Request) (a Answer, wait time.Duration, err erro
 
 // request is one try, with its proof.
 func (s *Sender) request(ctx context.Context, webhookID string, body []byte) (*http.Request, error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, s.url, bytes.NewReader(body))
+	r := &hook.Request{Method: http.MethodPost, URI: s.url, Header: http.Header{"Content-Type": {"application/json"}}, Body: body}
+	if webhookID != "" {
+		r.Header.Set("Webhook-Id", webhookID)
+	}
+	if err := hook.Sign(s.verify, s.secret, r, s.now()); err != nil {
+		return nil, fmt.Errorf("sign: %w", err)
+	}
+	req, err := http.NewRequestWithContext(ctx, r.Method, r.URI, bytes.NewReader(r.Body))
 	if err != nil {
 		return nil, fmt.Errorf("post to %s: %w", s.url, err)
 	}
-	req.Header.Set("Content-Type", "application/json")
-	if err := s.sign(req.Header, webhookID, body); err != nil {
-		return nil, err
-	}
+	req.Header = r.Header
 	return req, nil
-}
-
-// sign proves the source.
-func (s *Sender) sign(h http.Header, webhookID string, body []byte) error {
-	switch s.verify.Kind {
-	case agreement.Bearer:
-		h.Set("Authorization", "Bearer "+s.secret)
-	case agreement.HMAC:
-		sum, encode := sha256.New, hex.EncodeToString
-		if s.verify.Algorithm == "sha1" {
-			sum = sha1.New
-		}
-		if s.verify.Encoding == "base64" {
-			encode = base64.StdEncoding.EncodeToString
-		}
-		mac := hmac.New(sum, []byte(s.secret))
-		_, _ = mac.Write(body) // a hash never fails
-		h.Set(s.verify.Header, s.verify.Prefix+encode(mac.Sum(nil)))
-	case agreement.StandardWebhook:
-		wh, err := standardwebhooks.NewWebhook(s.secret)
-		if err != nil {
-			return errors.New("the secret is no Standard Webhooks secret (whsec_ and base64)")
-		}
-		now := s.now()
-		sig, err := wh.Sign(webhookID, now, body)
-		if err != nil {
-			return fmt.Errorf("sign: %w", err)
-		}
-		h.Set("Webhook-Id", webhookID)
-		h.Set("Webhook-Timestamp", strconv.FormatInt(now.Unix(), 10))
-		h.Set("Webhook-Signature", sig)
-	default:
-		return fmt.Errorf("no way to sign as %q", s.verify.Kind)
-	}
-	return nil
 }

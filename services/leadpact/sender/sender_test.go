@@ -14,7 +14,7 @@ import (
 	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
 	"go.uber.org/goleak"
 
-	"github.com/leadpact/leadpact/internal/agreement"
+	"github.com/leadpact/leadpact/internal/preset"
 	"github.com/leadpact/leadpact/services/leadpact/sender"
 )
 
@@ -26,22 +26,22 @@ const body = "what do ya want for nothing?"
 func TestProofs(t *testing.T) {
 	t.Parallel()
 	const hook = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
-	hmac := func(algorithm, encoding string) agreement.Verify {
-		return agreement.Verify{Kind: agreement.HMAC, Header: "X-Signature", Prefix: "v=", Algorithm: algorithm, Encoding: encoding}
+	hmac := func(algorithm, encoding string) preset.Proof {
+		return preset.Proof{Kind: preset.HMAC, Header: "X-Signature", Prefix: "v=", Algorithm: algorithm, Encoding: encoding}
 	}
 	header := func(name, want string) func(*http.Request) bool {
 		return func(r *http.Request) bool { return r.Header.Get(name) == want }
 	}
 	for name, c := range map[string]struct {
-		verify agreement.Verify
+		verify preset.Proof
 		secret string
 		holds  func(*http.Request) bool
 	}{
-		"bearer": {agreement.Verify{Kind: agreement.Bearer}, "s", header("Authorization", "Bearer s")},
+		"bearer": {preset.Proof{Kind: preset.Bearer}, "s", header("Authorization", "Bearer s")},
 		"HMAC":   {hmac("", ""), "Jefe", header("X-Signature", "v=5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843")},
 		"SHA-1":  {hmac("sha1", "hex"), "Jefe", header("X-Signature", "v=effcdf6ae5eb2fa2d27416d5f184df9c259a7c79")},
 		"base64": {hmac("sha256", "base64"), "Jefe", header("X-Signature", "v=W9zBRr9gdU5qBCQmCJV1x1oAPwidJzmDnexYuWTsOEM=")},
-		"Standard Webhooks": {agreement.Verify{Kind: agreement.StandardWebhook}, hook, func(r *http.Request) bool {
+		"Standard Webhooks": {preset.Proof{Kind: preset.StandardWebhook}, hook, func(r *http.Request) bool {
 			wh, err := standardwebhooks.NewWebhook(hook)
 			return err == nil && wh.Verify([]byte(body), r.Header) == nil && r.Header.Get("Webhook-Id") == "id"
 		}},
@@ -68,9 +68,9 @@ func TestProofs(t *testing.T) {
 func TestNoSecondTry(t *testing.T) {
 	t.Parallel()
 	for name, s := range map[string]*sender.Sender{
-		"secret":  sender.New("http://127.0.0.1:1", agreement.Verify{Kind: agreement.StandardWebhook}, "whsec_!", time.Hour),
-		"kind":    sender.New("http://127.0.0.1:1", agreement.Verify{}, "s", time.Hour),
-		"address": sender.New("http://[", agreement.Verify{Kind: agreement.Bearer}, "s", time.Hour),
+		"secret":  sender.New("http://127.0.0.1:1", preset.Proof{Kind: preset.StandardWebhook}, "whsec_!", time.Hour),
+		"kind":    sender.New("http://127.0.0.1:1", preset.Proof{}, "s", time.Hour),
+		"address": sender.New("http://[", preset.Proof{Kind: preset.Bearer}, "s", time.Hour),
 	} {
 		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 		if _, err := s.Post(ctx, "id", nil); err == nil || errors.Is(err, context.DeadlineExceeded) || strings.Contains(err.Error(), "whsec_!") {
@@ -101,7 +101,7 @@ func TestTriesAgain(t *testing.T) {
 		}
 	}))
 	defer door.Close()
-	s := sender.New(door.URL, agreement.Verify{Kind: agreement.Bearer}, "s", time.Minute)
+	s := sender.New(door.URL, preset.Proof{Kind: preset.Bearer}, "s", time.Minute)
 	defer s.Close()
 	a, err := s.Post(t.Context(), "", []byte(body))
 	if err != nil || a.Status != http.StatusAccepted || len(a.IDs) != 2 || len(a.Refused) != 1 || a.Refused[0].Detail != "d" || a.Tries != 3 {

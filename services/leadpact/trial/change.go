@@ -14,11 +14,11 @@ import (
 
 // Change is a change of one thing about a lead.
 type Change struct {
-	// What is field, touch, channel, source or deed.
+	// What is field, consent, touch, channel, source or deed.
 	What string `json:"what"`
-	// Name of the field, the touch's kind or the deed.
+	// Name of the field, the purpose, the touch's kind or the deed.
 	Name string `json:"name,omitempty"`
-	// From and To are values of a field, a channel or a source; nil is not known.
+	// From and To are values of a field, a consent, a channel or a source; nil is not known.
 	From any `json:"from,omitempty"`
 	To   any `json:"to,omitempty"`
 	// More touches or deeds; fewer when it is below zero.
@@ -32,6 +32,7 @@ type Change struct {
 // Kinds of changes, in the order in which the nearer of two like ones is looked for.
 const (
 	ofField   = "field"
+	ofConsent = "consent"
 	ofTouch   = "touch"
 	ofChannel = "channel"
 	ofSource  = "source"
@@ -40,7 +41,7 @@ const (
 
 // Apply returns the lead with the change, as of the moment of the trial.
 func (c Change) Apply(l Lead, at time.Time) Lead {
-	l.Fields, l.Did, l.Touches = maps.Clone(l.Fields), maps.Clone(l.Did), slices.Clone(l.Touches)
+	l.Fields, l.Did, l.Consent, l.Touches = maps.Clone(l.Fields), maps.Clone(l.Did), maps.Clone(l.Consent), slices.Clone(l.Touches)
 	switch c.What {
 	case ofField: // whoever told it: no touch says otherwise
 		for i, t := range l.Touches {
@@ -55,6 +56,11 @@ func (c Change) Apply(l Lead, at time.Time) Lead {
 		if l.Fields[c.Name] = c.To; c.To == nil {
 			delete(l.Fields, c.Name)
 		}
+	case ofConsent:
+		if l.Consent == nil {
+			l.Consent = map[string]bool{}
+		}
+		l.Consent[c.Name], _ = c.To.(bool)
 	case ofTouch:
 		for range c.More {
 			t := *c.Touch
@@ -114,6 +120,8 @@ func (c Change) String() string {
 	switch c.What {
 	case ofField:
 		return fmt.Sprintf("%s: %s → %s", c.Name, shown(c.From), shown(c.To))
+	case ofConsent:
+		return fmt.Sprintf("consent to %s: %s → %s", c.Name, shown(c.From), shown(c.To))
 	case ofChannel, ofSource:
 		return fmt.Sprintf("%s of the first touch: %s → %s", c.What, shown(c.From), shown(c.To))
 	case ofDeed:

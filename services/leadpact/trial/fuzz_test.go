@@ -19,6 +19,7 @@ func FuzzRead(f *testing.F) {
 	for _, seed := range []string{
 		`{"source": "forms", "stage": "lost", "touches": [{"kind": "x", "at": "1970-01-01T00:00:00.0000001+14:00", "channel": "unlisted"}], "did": {"won": 32}}`,
 		`{"source": "crm", "fields": {"employees": 1e308}, "touches": [{"kind": "form_submitted", "source": "forms"}], "did": {"rejected": 2}, "reason": "no-time"}`,
+		`{"source": "forms", "stage": "sal", "consent": {"contact": false}, "touches": [{"kind": "x"}]}`,
 		`{"source": "website", "stage": "recycled", "touches": [{"kind": "webinar_attended", "fields": {"employees": -0.0}}], "did": {"lost": 1}}`,
 	} {
 		f.Add([]byte(seed))

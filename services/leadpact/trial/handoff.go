@@ -13,6 +13,7 @@ import (
 	"github.com/leadpact/leadpact/services/handoff/clock"
 	"github.com/leadpact/leadpact/services/handoff/route"
 	"github.com/leadpact/leadpact/services/leadpact/due"
+	"github.com/leadpact/leadpact/services/scoring/stage"
 )
 
 // Moments of a handoff.
@@ -21,6 +22,7 @@ const (
 	Would = "would"    // as it would be if the lead came to the handoff point at the moment of the trial
 	Was   = "was made" // before this story; told as it would be now
 	Over  = "over"     // the lead's way ended without one; told as it would be now
+	Held  = "withheld" // for want of consent, and told as it would be now with it
 )
 
 // Handoff is who gets the lead, and what is promised to it.
@@ -28,7 +30,9 @@ type Handoff struct {
 	Point string    `json:"point"` // the stage that starts it
 	State string    `json:"state"`
 	At    time.Time `json:"at"`
-	Pool  string    `json:"pool"`
+	// Withheld is why, in that state: do_not_contact or consent.
+	Withheld string `json:"withheld,omitempty"`
+	Pool     string `json:"pool"`
 	// Routes are those looked at, in their order.
 	Routes []Option `json:"routes"`
 	// Rep is who of the pool would get it, at the start of the pool's rotation and with nobody holding a lead; empty without a roster, and
@@ -67,7 +71,9 @@ func (q Question) hand(s *story) (Handoff, error) {
 	a := q.Agreement
 	h := Handoff{Point: a.Handoff.At, State: Would, At: q.At, Clocks: []Promise{}, Routes: []Option{}}
 	at := place(a, s.state.Stage)
-	switch {
+	switch why := stage.Withheld(a, s.known); {
+	case s.state.Withdrawn, why != "" && !s.state.Handed && (at < 0 || !a.Stages[at].Final):
+		h.State, h.Withheld = Held, why
 	case s.handed != nil:
 		h.State, h.At = Made, s.handed.At
 	case s.state.Handed:

@@ -24,6 +24,8 @@ type Lead struct {
 	Channel string `json:"channel,omitempty"`
 	// Fields by declared name, a string, a float64 or a bool: what its first touch brought beside its own.
 	Fields map[string]any `json:"fields,omitempty"`
+	// Consent is what its person allowed with the first touch, or forbade, by purpose.
+	Consent map[string]bool `json:"consent,omitempty"`
 	// Touches in any order; one at least.
 	Touches []Touch `json:"touches"`
 	// Did counts what sales did by kind; it happened last.
@@ -72,7 +74,7 @@ func misread(text []byte, err error) error {
 	case errors.As(err, &when):
 		return fmt.Errorf("line %d: %q is no time: write it as 2026-11-25T16:20:00Z", lineOf(text, int64(bytes.Index(text, []byte(when.Value)))), when.Value)
 	case isUnknown:
-		return fmt.Errorf("line %d: no key is named %s: a lead has source, channel, fields, touches, did, reason and stage, and a touch kind, at, source, channel and fields; "+
+		return fmt.Errorf("line %d: no key is named %s: a lead has source, channel, fields, consent, touches, did, reason and stage, and a touch kind, at, source, channel and fields; "+
 			"what is known of the lead stands under fields", lineOf(text, int64(bytes.Index(text, []byte(unknown)))), unknown)
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
 		return errors.New(`it ends too soon: a lead begins as {"source": "website", "touches": [{"kind": "form_submitted"}]}`)
@@ -102,6 +104,7 @@ func (l Lead) Check(a *agreement.Agreement, at time.Time) error {
 	c.source("source", l.Source, true)
 	c.channel("channel", l.Channel)
 	c.fields("fields", l.Fields)
+	c.consent(l.Consent)
 	if len(l.Touches) == 0 {
 		c.say("touches", `a lead begins with a touch: write [{"kind": "form_submitted"}], or what your source says`)
 	}
@@ -170,6 +173,15 @@ func (c *checker) fields(where string, fields map[string]any) {
 		}
 		wants := map[agreement.FieldType]string{agreement.Text: "a text in quotes", agreement.Number: "a number without quotes", agreement.Flag: "true or false"}
 		c.say(where+"."+name, fmt.Sprintf("the field is a %s: write %s, or leave it out when it is not known", c.agreement.Fields[i].Type, wants[c.agreement.Fields[i].Type]))
+	}
+}
+
+func (c *checker) consent(said map[string]bool) {
+	purposes := append([]string{lead.Contact}, c.agreement.Consent.Purposes...)
+	for _, name := range slices.Sorted(maps.Keys(said)) {
+		if !slices.Contains(purposes, name) {
+			c.say("consent."+name, "the agreement asks for no such consent: it has "+strings.Join(purposes, ", "))
+		}
 	}
 }
 

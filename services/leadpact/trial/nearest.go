@@ -103,6 +103,7 @@ func (q Question) suggestions(s *story) []Change {
 		l.gather(c)
 	}
 	out := q.fieldChanges(s, l)
+	out = append(out, q.consentChanges(l)...)
 	out = append(out, q.touchChanges()...)
 	out = append(out, q.originChanges(s, l)...)
 	return append(out, q.deedChanges(l)...)
@@ -201,6 +202,22 @@ func (q Question) fieldChanges(s *story, l literals) []Change {
 		if from != nil {
 			out = append(out, Change{What: ofField, Name: f.Name, From: from})
 		}
+	}
+	return out
+}
+
+// consentChanges grant or withdraw what a condition asks for.
+func (q Question) consentChanges(l literals) []Change {
+	var out []Change
+	for _, purpose := range q.Agreement.Consent.Purposes {
+		if len(l[agreement.Variable{Subject: "consent", Name: purpose}]) == 0 {
+			continue
+		}
+		c := Change{What: ofConsent, Name: purpose, To: !q.Lead.Consent[purpose]}
+		if granted, said := q.Lead.Consent[purpose]; said {
+			c.From = granted
+		}
+		out = append(out, c)
 	}
 	return out
 }

@@ -140,7 +140,7 @@ func post(t *testing.T, s *apptest.Site, a *agreement.Agreement, email string, l
 	if !ok {
 		t.Fatal("the example has no such source any more")
 	}
-	door := sender.New("http://"+s.HTTPAddr()+"/v1/hooks/"+source, from.Verify, "a secret for "+from.Verify.Secrets[0], time.Minute)
+	door := sender.New("http://"+s.HTTPAddr()+"/v1/hooks/"+source, from.Verify.Proof, "a secret for "+from.Verify.Secrets[0], time.Minute)
 	defer door.Close()
 	for i, touch := range l.Touches {
 		e := map[string]any{"id": fmt.Sprintf("%s-%d", email, i), "type": touch.Kind, "email": email, "fields": touch.Fields}

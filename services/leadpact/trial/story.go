@@ -98,6 +98,9 @@ func (l Lead) touches(a *agreement.Agreement, at time.Time) []lead.Fact {
 		maps.Copy(all, facts[0].Fields)
 		facts[0].Fields = all
 	}
+	for _, purpose := range slices.Sorted(maps.Keys(l.Consent)) {
+		facts[0].Consents = append(facts[0].Consents, lead.Consent{Purpose: purpose, Granted: l.Consent[purpose]})
+	}
 	return facts
 }
 

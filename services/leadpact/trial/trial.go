@@ -85,6 +85,8 @@ type Transition struct {
 	Why   string    `json:"why"`
 	// Handoff says that it is the one with which sales gets the lead.
 	Handoff bool `json:"handoff,omitempty"`
+	// Withheld is why sales does not get it there, or has to let it go: do_not_contact or consent.
+	Withheld string `json:"withheld,omitempty"`
 }
 
 // Next is the stage that the lead would enter next.
@@ -183,10 +185,12 @@ func (s *story) transitions(a *agreement.Agreement) []Transition {
 	out := []Transition{}
 	cycle := s.firstCycle()
 	for _, c := range s.changes {
-		t := Transition{From: c.From, To: c.To, Cycle: c.Cycle, At: c.At, Score: c.Card.Lead.Score, Handoff: c.Handoff}
+		t := Transition{From: c.From, To: c.To, Cycle: c.Cycle, At: c.At, Score: c.Card.Lead.Score, Handoff: c.Handoff, Withheld: c.Withheld}
 		switch to := a.Stages[place(a, c.To)]; {
 		case c.From == "":
 			t.Why = "its first touch"
+		case c.Withdrawn:
+			t.Why = "its person takes back the consent that the handoff stands on"
 		case c.From == c.To:
 			t.Why = "a touch at the handoff point"
 		case c.Cycle > cycle:

@@ -66,6 +66,21 @@ func TestHubspot(t *testing.T) {
 			`{"source": "forms", "stage": "sal", "touches": [{"kind": "page_viewed"}], "did": {"qualified": 1}}`,
 			"2 unmatched B sql was made americas ana first-call:2026-11-30T16:00 persistence:2026-12-09T16:00",
 		},
+		{
+			"who forbids contact is handed to nobody",
+			`{"source": "forms", "consent": {"contact": false}, "fields": {"hand_raiser": true}, "touches": [{"kind": "form_submitted"}]}`,
+			"15 unmatched A mql withheld americas ana hand-raiser:2026-11-25T16:05 persistence:2026-12-09T16:00",
+		},
+		{
+			"and is taken back from who works on it",
+			`{"source": "forms", "stage": "sal", "consent": {"contact": false}, "touches": [{"kind": "page_viewed"}]}`,
+			"2 unmatched B sal withheld americas ana first-call:2026-11-30T16:00 persistence:2026-12-09T16:00",
+		},
+		{
+			"who allows it is like anybody",
+			`{"source": "forms", "consent": {"contact": true}, "fields": {"hand_raiser": true}, "touches": [{"kind": "form_submitted"}]}`,
+			"15 unmatched A mql made americas ana hand-raiser:2026-11-25T16:05:open persistence:2026-12-09T16:00:open",
+		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
@@ -129,6 +144,34 @@ func TestWhatIsMissing(t *testing.T) {
 	}
 	if strings.Join(got.Notes, "; ") != "the handoff needs country, which is not known" {
 		t.Errorf("notes %v", got.Notes)
+	}
+}
+
+// TestConsent: why nobody gets the lead is told in words, and what the agreement asks for is tried.
+func TestConsent(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile(examples + "hubspot/agreement.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	changed := strings.Replace(string(text), "when: score >= 50 || lead.hand_raiser", `when: consent("news") || lead.hand_raiser`, 1)
+	a, faults := agreement.Parse("a.yaml", []byte(changed+"\nconsent: {purposes: [news], needed: [news]}\n"))
+	if a == nil {
+		t.Fatal(faults)
+	}
+	for _, c := range []struct{ lead, want string }{
+		{`{"source": "forms", "fields": {"hand_raiser": true}, "touches": [{"kind": "x"}]}`, "none, because its person has not allowed what the agreement needs"},
+		{`{"source": "forms", "consent": {"news": true, "contact": false}, "touches": [{"kind": "x"}]}`, "none, because its person forbids all contact"},
+		{`{"source": "forms", "consent": {"news": true, "contact": false}, "touches": [{"kind": "x"}]}`, "→ mql, not handed off"},
+		{`{"source": "forms", "touches": [{"kind": "x"}]}`, "consent to news: not known → true"},
+		{`{"source": "forms", "consent": {"news": true}, "touches": [{"kind": "x"}]}`, "consent to news: true → false"},
+		{`{"source": "forms", "consent": {"news": true}, "touches": [{"kind": "x"}]}`, "→ mql, handed off"},
+	} {
+		got := ask(t, trial.Question{Agreement: a, At: at, Lead: read(t, c.lead)})
+		var out strings.Builder
+		if err := got.Write(&out); err != nil || !strings.Contains(out.String(), c.want) {
+			t.Errorf("%s\n\tdoes not tell %q, %v:\n%s", c.lead, c.want, err, out.String())
+		}
 	}
 }
 
@@ -217,6 +260,7 @@ func TestMisread(t *testing.T) {
 		`{"source": "website", "touches": [{"kind": ""}]}`:                                "touches[0].kind: say what happened",
 		`{"source": "website", "touches": [{"kind": "x", "at": "2027-01-01T00:00:00Z"}]}`: "touches[0].at: 2027-01-01T00:00:00Z is after the moment of the trial",
 		`{"source": "website", "touches": [{"kind": "x", "fields": {"country": 1}}]}`:     "touches[0].fields.country: the field is a text",
+		`{"source": "website", "consent": {"sharing": true}, ` + touches + `}`:            "consent.sharing: the agreement asks for no such consent: it has contact",
 		`{"source": "website", "did": {"called": 1}, ` + touches + `}`:                    "did.called: sales does none of the kind: choose one of accepted",
 		`{"source": "website", "did": {"attempt": 33}, ` + touches + `}`:                  "did.attempt: 33 is no count that is remembered",
 		`{"source": "website", "did": {"rejected": 1}, ` + touches + `}`:                  "reason: a rejection names its reason: one of not-a-fit",

@@ -11,6 +11,7 @@ import (
 
 	"github.com/leadpact/leadpact/internal/calendar"
 	"github.com/leadpact/leadpact/services/handoff/clock"
+	"github.com/leadpact/leadpact/services/scoring/stage"
 )
 
 const (
@@ -133,8 +134,11 @@ func (a Answer) writeStage(p *page) {
 	p.fact("stage", a.Stage, since)
 	for _, t := range a.Transitions {
 		to := "→ " + t.To
-		if t.Handoff {
+		switch {
+		case t.Handoff:
 			to += ", handed off"
+		case t.Withheld != "":
+			to += ", not handed off"
 		}
 		p.why(to, fmt.Sprintf("%s  score %s  %s", stamp(t.At), points(t.Score), short(t.Why)))
 	}
@@ -177,6 +181,7 @@ func (a Answer) writeHandoff(p *page) error {
 	p.fact("handoff", h.Point, map[string]string{
 		Made: "at " + stamp(h.At), Would: "not yet; this is how it would go now", Was: "it was made before; this is how it would go now",
 		Over: "none, its way is over; this is how it would go now",
+		Held: "none, because " + withheld(a.Handoff.Withheld) + "; this is how it would go otherwise",
 	}[h.State])
 	for i, r := range h.Routes {
 		name, is, why := "", "not "+r.Name, "asks for "+short(r.When)
@@ -203,6 +208,14 @@ func (a Answer) writeHandoff(p *page) error {
 		p.fact(name, c.Name, why)
 	}
 	return nil
+}
+
+// withheld is why a lead is not handed off, in words.
+func withheld(why string) string {
+	if why == stage.DoNotContact {
+		return "its person forbids all contact"
+	}
+	return "its person has not allowed what the agreement needs"
 }
 
 func (h Handoff) writeRep(p *page) {

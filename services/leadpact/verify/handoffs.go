@@ -132,6 +132,63 @@ func breachesTold(ctx context.Context, v *verifier) (int, faults, error) {
 	return len(told), f, err
 }
 
+// correctionsTold compares the clocks that handoff has as kept after all with the corrections in the ledger.
+func correctionsTold(ctx context.Context, v *verifier) (int, faults, error) {
+	var f faults
+	told := map[string]*eventv1.ClockCorrected{}
+	for shard := range ledger.Shards {
+		broken := map[string]bool{} // so far: a clock has one shard, as its lead has
+		err := v.entries(ctx, shard, "", func(entry store.Entry) error {
+			if entry.Type != "clock.breached" && entry.Type != "clock.corrected" {
+				return nil
+			}
+			var e eventv1.Event
+			if err := proto.Unmarshal(entry.Data, &e); err != nil {
+				return fmt.Errorf("read line %d of shard %d: %w", entry.Seq, shard, err)
+			}
+			if b := e.GetClockBreached(); b != nil {
+				broken[b.GetClock().GetId()] = true
+				return nil
+			}
+			c := e.GetClockCorrected()
+			id, at := c.GetClock().GetId(), c.GetRespondedAt()
+			switch {
+			case !broken[id]:
+				f.add("clock %s was corrected before it was breached", id)
+			case told[id] != nil:
+				f.add("clock %s was corrected twice", id)
+			case at < c.GetClock().GetStartedAt() || at >= c.GetClock().GetDueAt():
+				f.add("clock %s was corrected by what was done at %s, not between its start and its due time", id, event.Time(at))
+			}
+			told[id] = c
+			return nil
+		})
+		if err != nil {
+			return 0, f, err
+		}
+	}
+	looked := len(told)
+	err := v.handoff.EachAssignment(ctx, func(_ store.Assignment, clocks []store.ClockRow) error {
+		for _, c := range clocks {
+			t := told[c.ID]
+			delete(told, c.ID)
+			switch {
+			case t == nil && c.RespondedAt.IsZero():
+			case t == nil || c.RespondedAt.IsZero():
+				f.add("clock %s is corrected in handoff: %v, in the ledger: %v", c.ID, !c.RespondedAt.IsZero(), t != nil)
+			case t.GetRespondedAt() != event.Micros(c.RespondedAt) || t.GetSource() != c.Witness:
+				f.add("clock %s was kept at %s by the word of %q, and told as kept at %s by the word of %q",
+					c.ID, c.RespondedAt, c.Witness, event.Time(t.GetRespondedAt()), t.GetSource())
+			}
+		}
+		return nil
+	})
+	for id := range told {
+		f.add("clock %s was corrected and is none of an assignment", id)
+	}
+	return looked, f, err
+}
+
 func outboxesEmpty(ctx context.Context, v *verifier) (int, faults, error) {
 	var f faults
 	for name, s := range map[string]store.Base{"scoring": v.scoring, "handoff": v.handoff, "compliance": v.compliance} {

@@ -1,6 +1,7 @@
 package verify_test
 
 import (
+	"bytes"
 	"context"
 	"database/sql"
 	"errors"
@@ -15,6 +16,8 @@ import (
 	"go.uber.org/goleak"
 	"google.golang.org/protobuf/proto"
 
+	"github.com/leadpact/leadpact/internal/agreement"
+	"github.com/leadpact/leadpact/internal/agreement/sealtest"
 	"github.com/leadpact/leadpact/internal/event"
 	"github.com/leadpact/leadpact/internal/store"
 	eventv1 "github.com/leadpact/leadpact/proto/leadpact/event/v1"
@@ -27,16 +30,20 @@ import (
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // accepted are the events that played answered 202.
-const accepted = "website\t1\nwebsite\t2\nwebsite\t3\ncrm\t4\n"
+const accepted = "website\t1\nwebsite\t2\nwebsite\t3\ncrm\t4\ncrm\t5\n"
 
 // played is the data of a process that had a day: visit only looked, held was accepted and is worked on, lost was accepted and
-// closed, and missed was answered by nobody, so that each rep broke his promise and it waits.
+// closed, and missed was answered by nobody in time, so that each rep broke his promise and it waits; of the second the CRM then tells
+// that he had called. A second version took over the promise on the one that waits.
 func played(t *testing.T) (data string) {
 	t.Helper()
 	cfg := apptest.Config(t, t.TempDir())
-	patient := strings.Replace(string(apptest.Agreement), "within: 1s", "within: 3s", 1) // accepting in time, also on a busy machine
-	if err := os.WriteFile(cfg.Agreement, []byte(patient), 0o600); err != nil {
-		t.Fatal(err)
+	patient := sealtest.Keyed(t, bytes.Replace(apptest.Agreement, []byte("within: 1s"), []byte("within: 3s"), 1)) // accepting in time, also on a busy machine
+	next := sealtest.Following(t, []byte(strings.NewReplacer("version: test-1", "version: test-2\nunder_way: move", "within: 10h", "within: 20h").Replace(string(patient))), patient)
+	for name, text := range map[string][]byte{cfg.Agreement: patient, cfg.Agreement + agreement.SealSuffix: sealtest.Seal(t, patient)} {
+		if err := os.WriteFile(name, text, 0o600); err != nil {
+			t.Fatal(err)
+		}
 	}
 	s := apptest.Start(t, cfg)
 	s.Post(t, "crm", map[string]any{"id": "4", "type": "page_viewed", "email": "visit@example.com"})
@@ -64,11 +71,42 @@ func played(t *testing.T) (data string) {
 		}
 		return err
 	})
+	var second store.Assignment
+	err := stores.Handoff.EachAssignment(t.Context(), func(a store.Assignment, _ []store.ClockRow) error {
+		if a.N == 2 {
+			second = a
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Post(t, "crm", map[string]any{
+		"id": "5", "type": "call", "email": "missed@example.com", "occurred_at": second.StartedAt.Add(time.Second),
+		"outcome": map[string]any{"kind": "attempt", "rep": second.Rep},
+	})
+	token, err := os.ReadFile(s.AdminToken())
+	if err != nil {
+		t.Fatal(err)
+	}
+	admin := leadpactv1.NewAgreementServiceClient(s.Dial(t, strings.TrimSpace(string(token))))
+	if _, err := admin.Activate(t.Context(), &leadpactv1.ActivateRequest{Text: next, Signatures: sealtest.Seal(t, next)}); err != nil {
+		t.Fatal(err)
+	}
+	apptest.Until(t, "the second version takes over", func() error {
+		for shard := range ledger.Shards {
+			lines, err := stores.Compliance.Entries(t.Context(), shard, 0, "clock.cancelled", 1)
+			if err != nil || len(lines) > 0 {
+				return err
+			}
+		}
+		return errors.New("not yet")
+	})
 	var out strings.Builder
-	err := verify.Run(t.Context(), verify.Options{
+	err = verify.Run(t.Context(), verify.Options{
 		Stores: stores, Accepted: strings.NewReader(accepted), Doors: []string{s.HTTPAddr()}, Patience: 30 * time.Second, Out: &out,
 	})
-	if err != nil || strings.Count(out.String(), "ok    ") != 12 || strings.Contains(out.String(), "(0)") {
+	if err != nil || strings.Count(out.String(), "ok    ") != 13 || strings.Contains(out.String(), "(0)") {
 		t.Fatalf("before anything is broken: %v\n%s", err, out.String())
 	}
 	if err := errors.Join(stores.Close(), s.Stop()); err != nil {
@@ -140,6 +178,25 @@ func testBites(t *testing.T, data string) {
 		"a promise of another version": {"compliance", rewrite("clock.started", func(_ *store.Entry, told *eventv1.Event) {
 			told.Agreement = "another"
 		}), []string{"versions"}},
+		"a clock that another version took for itself": {"compliance", rewrite("clock.cancelled", func(_ *store.Entry, told *eventv1.Event) {
+			told.GetClockCancelled().Reason = "hours_changed"
+		}), []string{"versions"}},
+		"a clock taken over before there was one": {"compliance", rewrite("clock.cancelled", func(e *store.Entry, told *eventv1.Event) {
+			told.RecordedAt += 3600e6
+			e.RecordedAt = event.Time(told.GetRecordedAt())
+		}), []string{"versions"}},
+		"a correction that handoff knows nothing of": {"handoff", statements(
+			`UPDATE clocks SET responded_at = -62135596800000000 WHERE responded_at > 0`), []string{"corrections"}},
+		"a correction by another's word": {"handoff", statements(`UPDATE clocks SET witness = 'website' WHERE witness = 'crm'`), []string{"corrections"}},
+		"a correction hidden from those who watch": {"compliance", rewrite("clock.corrected", func(e *store.Entry, _ *eventv1.Event) {
+			e.Type = "clock.warned"
+		}), []string{"corrections"}},
+		"a correction by what was done at due": {"compliance", rewrite("clock.corrected", func(_ *store.Entry, told *eventv1.Event) {
+			told.GetClockCorrected().RespondedAt = told.GetClockCorrected().GetClock().GetDueAt()
+		}), []string{"corrections"}},
+		"a correction of what was never missed": {"compliance", rewrite("clock.corrected", func(_ *store.Entry, told *eventv1.Event) {
+			told.GetClockCorrected().GetClock().Id += "x"
+		}), []string{"corrections"}},
 		"an edited line": {"compliance", statements(
 			`UPDATE entries SET lead = 'nobody' WHERE rowid = (SELECT max(rowid) FROM entries WHERE type = 'lead.received')`), []string{"ledger"}},
 		"a head that is gone": {"compliance", statements(

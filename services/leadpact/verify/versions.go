@@ -3,6 +3,7 @@ package verify
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"google.golang.org/protobuf/proto"
 
@@ -11,10 +12,11 @@ import (
 	"github.com/leadpact/leadpact/internal/store"
 	eventv1 "github.com/leadpact/leadpact/proto/leadpact/event/v1"
 	"github.com/leadpact/leadpact/services/compliance/ledger"
+	"github.com/leadpact/leadpact/services/handoff"
 )
 
 // versionsKept reads the ledger: each change of stage was decided under the version in force at that moment, and the promises of a
-// handoff are those of the version that it began under.
+// handoff are those of the version that it began under, or of one that took them over.
 func versionsKept(ctx context.Context, v *verifier) (int, faults, error) {
 	var f faults
 	rows, err := v.compliance.ListAgreements(ctx)
@@ -54,11 +56,24 @@ func versionsKept(ctx context.Context, v *verifier) (int, faults, error) {
 		if err != nil {
 			return 0, f, err
 		}
+		left := map[promise]int64{} // when the first clock of a promise was taken over
+		err = each(shard, "clock.cancelled", func(e *eventv1.Event) {
+			p := promiseOf(e, e.GetClockCancelled().GetClock())
+			if at, ok := left[p]; e.GetClockCancelled().GetReason() == handoff.VersionChanged && (!ok || e.GetRecordedAt() < at) {
+				left[p] = e.GetRecordedAt()
+			}
+		})
+		if err != nil {
+			return 0, f, err
+		}
 		err = each(shard, "clock.started", func(e *eventv1.Event) {
 			c := e.GetClockStarted().GetClock()
-			under, ok := began[store.HandoffKey{Lead: e.GetLead(), Cycle: c.GetTerms().GetCycle()}]
-			if ok && under != e.GetAgreement() {
-				f.add("clock %s runs under agreement %.12s, its handoff began under %.12s", c.GetId(), e.GetAgreement(), under)
+			p := promiseOf(e, c)
+			if under, ok := began[p.HandoffKey]; ok && under != e.GetAgreement() {
+				at, moved := left[p]
+				if why := v.notTaken(rows, e, moved && at <= e.GetRecordedAt()); why != "" {
+					f.add("clock %s runs under agreement %.12s, its handoff began under %.12s, and %s", c.GetId(), e.GetAgreement(), under, why)
+				}
 			}
 			if a := v.agreements[e.GetAgreement()]; a != nil && promised(a, c.GetName()) != c.GetWithin() {
 				f.add("clock %s gives %d µs, agreement %.12s promises %d", c.GetId(), c.GetWithin(), e.GetAgreement(), promised(a, c.GetName()))
@@ -69,6 +84,34 @@ func versionsKept(ctx context.Context, v *verifier) (int, faults, error) {
 		}
 	}
 	return looked, f, nil
+}
+
+// promise is one of a handoff, by its name.
+type promise struct {
+	store.HandoffKey
+	name string
+}
+
+func promiseOf(e *eventv1.Event, c *eventv1.Clock) promise {
+	return promise{store.HandoffKey{Lead: e.GetLead(), Cycle: c.GetTerms().GetCycle()}, c.GetName()}
+}
+
+// notTaken is why the version of a clock that was started cannot have taken it over from another, which moved says fell away for that;
+// "" when it can.
+func (v *verifier) notTaken(rows []store.AgreementRow, e *eventv1.Event, moved bool) string {
+	a := v.agreements[e.GetAgreement()]
+	i := slices.IndexFunc(rows, func(row store.AgreementRow) bool { return row.Hash == e.GetAgreement() })
+	switch {
+	case a == nil || i < 0:
+		return "nobody knows that version"
+	case a.UnderWay != agreement.Move:
+		return "that version takes no clock over"
+	case event.Micros(rows[i].ActiveFrom) > e.GetRecordedAt():
+		return "that version was not in force"
+	case !moved:
+		return "no clock of that promise was taken over before"
+	}
+	return ""
 }
 
 // inForce is the hash of the version in force at a time, in microseconds; "" before the first. Rows are in the order in which they come.

@@ -55,7 +55,7 @@ func Open(a *agreement.Agreement, k lead.Knowledge, now time.Time) *Case {
 	return &Case{agreement: a, known: k, now: now}
 }
 
-// At is the card of the lead at a position. Cards of one case share their Fields, Did and Reasons: they are for reading.
+// At is the card of the lead at a position. Cards of one case share their Fields, Granted, Did and Reasons: they are for reading.
 func (c *Case) At(p Position) Card {
 	if !c.scored {
 		c.open()
@@ -83,6 +83,12 @@ func (c *Case) open() {
 	}
 	for field, value := range c.known.Fields {
 		c.card.Lead.Fields[field] = value.Value
+	}
+	for purpose, word := range c.known.Consents {
+		if c.card.Lead.Granted == nil {
+			c.card.Lead.Granted = make(map[string]bool, len(c.known.Consents))
+		}
+		c.card.Lead.Granted[purpose] = word.Granted
 	}
 }
 

@@ -86,6 +86,9 @@ func (t *Terms) Engage(f lead.Fact) []lead.Gain {
 // Recycles says whether the agreement sends a lead that is rejected for this reason back to marketing.
 func (t *Terms) Recycles(reason string) bool { return t.recycles[reason] }
 
+// Purpose says whether the agreement asks people to allow it.
+func (t *Terms) Purpose(name string) bool { return slices.Contains(t.agreement.Consent.Purposes, name) }
+
 // Channel is the channel as the agreement lists it, or Unlisted; so whoever counts by channel counts a bounded set.
 func Channel(a *agreement.Agreement, channel string) string {
 	if slices.Contains(a.Channels, channel) {

@@ -14,29 +14,58 @@ import (
 func Advance(a *agreement.Agreement, terms lead.Terms, s State, k lead.Knowledge, f lead.Fact) (State, lead.Knowledge, []Change) {
 	k = lead.Fold(terms, k, f)
 	scored := score.Open(a, k, moment(k, f))
-	s, changes := walk(a, s, k, scored, f.OccurredAt)
-	if f.History || s.Handed || s.Stage == "" || over(a, s.Stage) {
-		return s, k, changes // nobody is woken by history, twice in a cycle, or for a lead that is over
+	withheld := ""
+	if !f.History {
+		withheld = Withheld(a, k)
+	}
+	s, changes := walk(a, s, k, scored, f.OccurredAt, withheld)
+	if s.Stage == "" || over(a, s.Stage) {
+		return s, k, changes // a lead that is over needs nobody
+	}
+	// again is a change at the stage where the lead stands.
+	again := func() Change {
+		s.N, s.At = s.N+1, later(s.At, f.OccurredAt)
+		return Change{Cycle: s.Cycle, N: s.N, From: s.Stage, To: s.Stage, At: s.At, Card: scored.At(s.position())}
+	}
+	if why := takenBack(a, k); why != "" && s.Handed && !s.Withdrawn {
+		c := again()
+		c.Withheld, c.Withdrawn, s.Withdrawn = why, true, true
+		return s, k, append(changes, c)
+	}
+	if f.History || s.Handed {
+		return s, k, changes // nobody is woken by history, or twice in a cycle
 	}
 	for i, c := range changes {
-		if c.Cycle == s.Cycle && c.To == a.Handoff.At {
+		if c.Cycle == s.Cycle && c.To == a.Handoff.At && withheld == "" {
 			changes[i].Handoff = true
 			return handed(s, k), k, changes
 		}
 	}
-	if s.Stage == a.Handoff.At && f.Kind == lead.Touch {
-		c := Change{Cycle: s.Cycle, N: s.N + 1, From: s.Stage, To: s.Stage, At: later(s.At, f.OccurredAt), Handoff: true}
-		c.Card = scored.At(s.position())
-		s.N, s.At = c.N, c.At
-		return handed(s, k), k, append(changes, c)
+	waited := s.Withheld
+	switch {
+	case s.Stage != a.Handoff.At, waited && withheld != "":
+		return s, k, changes
+	case !waited && f.Kind != lead.Touch:
+		return s, k, changes // history brought it there, and what sales does wakes nobody
+	}
+	c := again()
+	c.Handoff, c.Withheld, s.Withheld = withheld == "", withheld, withheld != ""
+	if changes = append(changes, c); !c.Handoff {
+		return s, k, changes
+	}
+	s = handed(s, k)
+	if waited {
+		var more []Change
+		s, more = walk(a, s, k, scored, f.OccurredAt, "")
+		changes = append(changes, more...)
 	}
 	return s, k, changes
 }
 
 // OutOfOrder says whether a fresh fact is for Late: history of before something already known. A lead that was handed off is left as it
-// is, for a rep works on it.
+// is, for a rep works on it, and so is one whose handoff waits for consent.
 func OutOfOrder(s State, k lead.Knowledge, f lead.Fact) bool {
-	return f.History && !s.Handed && !f.OccurredAt.After(k.Latest)
+	return f.History && !s.Handed && !s.Withheld && !f.OccurredAt.After(k.Latest)
 }
 
 // Late decides on a fact that came out of order. facts are all of the lead's, that one included. They are told again in the order in

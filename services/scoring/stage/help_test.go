@@ -13,13 +13,14 @@ import (
 	"github.com/leadpact/leadpact/services/scoring/stage"
 )
 
-func parse(t *testing.T) *agreement.Agreement {
+// parse reads the agreement of the tests, changed by replacements.
+func parse(t *testing.T, replacements ...string) *agreement.Agreement {
 	t.Helper()
 	text, err := os.ReadFile("../testdata/agreement.yaml")
 	if err != nil {
 		t.Fatal(err)
 	}
-	a, faults := agreement.Parse("agreement.yaml", text)
+	a, faults := agreement.Parse("agreement.yaml", []byte(strings.NewReplacer(replacements...).Replace(string(text))))
 	if a == nil {
 		t.Fatalf("the agreement of the tests has faults: %v", faults)
 	}
@@ -29,8 +30,8 @@ func parse(t *testing.T) *agreement.Agreement {
 // day is noon of the nth day; facts are told by days.
 func day(n int) time.Time { return time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC).AddDate(0, 0, n) }
 
-// tell makes a fact from words: "3 form", "5 won", "5 rejected:not-now @2" (an activity of cycle 2), "h 3 form" (history). Its id is
-// the words, so a fact that is told twice is one fact.
+// tell makes a fact from words: "3 form", "5 won", "5 rejected:not-now @2" (an activity of cycle 2), "3 yes:contact" and "4 no:contact" (a
+// grant and a withdrawal), "h 3 form" (history). Its id is the words, so a fact that is told twice is one fact.
 func tell(words string) lead.Fact {
 	f := lead.Fact{Source: "web", ID: words, Kind: lead.Touch, Channel: "paid"}
 	rest, history := strings.CutPrefix(words, "h ")
@@ -48,6 +49,9 @@ func tell(words string) lead.Fact {
 	f.Name, f.Reason, _ = strings.Cut(f.Name, ":")
 	if lead.IsDeed(f.Name) {
 		f.Kind, f.Source, f.Rep = lead.Outcome, "crm", "rep-of-"+f.Name
+	}
+	if f.Name == "yes" || f.Name == "no" {
+		f.Consents = []lead.Consent{{Purpose: f.Reason, Granted: f.Name == "yes"}}
 	}
 	if activity {
 		f.Kind, f.Source = lead.Activity, "handoff"
@@ -86,13 +90,19 @@ func (t *teller) tell(f lead.Fact) []stage.Change {
 	return changes
 }
 
-// path writes changes as "1.1 new, 1.2 mql!": cycle, number, stage, and "!" for a handoff.
+// path writes changes as "1.1 new, 1.2 mql!": cycle, number, stage, and "!" for a handoff, "?" for one that is withheld, "x" for one that is
+// withdrawn.
 func path(changes []stage.Change) string {
 	var out []string
 	for _, c := range changes {
 		mark := ""
-		if c.Handoff {
+		switch {
+		case c.Handoff:
 			mark = "!"
+		case c.Withdrawn:
+			mark = "x"
+		case c.Withheld != "":
+			mark = "?"
 		}
 		out = append(out, fmt.Sprintf("%d.%d %s%s", c.Cycle, c.N, c.To, mark))
 	}

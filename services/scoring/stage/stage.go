@@ -13,6 +13,10 @@
 // the recycled stage when a rejection sends the lead back. From there, and from a loss, only a touch that happened later begins
 // the next cycle; a deal that was given up and won all the same is won, and a customer stays one.
 //
+// A lead whose person forbids contact, or has not allowed what the agreement needs, stops at the handoff point and hands off nobody
+// until he does. One that was handed off is taken back by a withdrawal: its stage stays, and once he allows it again the next cycle
+// begins. Both go by what is known and not by what came last, so that a withdrawal and a grant end alike in any order.
+//
 // The stage is no fold: what was decided stays, late knowledge only leads to the next decision. But nothing here looks at a
 // clock. A live fact is decided on as of when leadpact took it in, so that old interest that comes late counts as old; a fact of
 // history as of the newest thing known, so that the same history told on another day, on another machine, ends the same. Both
@@ -45,6 +49,10 @@ type State struct {
 	Ended time.Time
 	// Handed says that the cycle's one handoff was asked for.
 	Handed bool
+	// Withheld says that it is due and waits for the person's consent: the lead climbs no further before it.
+	Withheld bool
+	// Withdrawn says that it was taken back: the next cycle begins once the person allows one.
+	Withdrawn bool
 }
 
 // Change is one decided change of stage.
@@ -55,8 +63,13 @@ type Change struct {
 	From, To string
 	At       time.Time
 	// Handoff says that handoff must wake someone. It may stand on a change from a stage to itself: a lead that history brought to the
-	// handoff point is handed off by its next live touch.
+	// handoff point is handed off by its next live touch, and one that was withheld once it may be.
 	Handoff bool
+	// Withheld is why nobody may be woken at the handoff point, or of Withdrawn: DoNotContact or NoConsent.
+	Withheld string
+	// Withdrawn says that the person took back what the cycle's handoff stands on: what is under way must stop. It stands on a change
+	// from a stage to itself.
+	Withdrawn bool
 	// Rep is whom the deed named that ended the cycle.
 	Rep string
 	// Card is the score as it was decided on, at From.
@@ -66,11 +79,12 @@ type Change struct {
 // Step makes every change that what is known at now calls for. at is when the event happened that led here. It is deterministic,
 // and it comes to rest: each cycle but the first needs a touch later than the end of the one before, and there is one last touch.
 func Step(a *agreement.Agreement, s State, k lead.Knowledge, at, now time.Time) (State, []Change) {
-	return walk(a, s, k, score.Open(a, k, now), at)
+	return walk(a, s, k, score.Open(a, k, now), at, "")
 }
 
-// walk is Step with the case that k makes at its moment.
-func walk(a *agreement.Agreement, s State, k lead.Knowledge, scored *score.Case, at time.Time) (State, []Change) {
+// walk is Step with the case that k makes at its moment. withheld is why the lead stops at the handoff point, if it comes there; "" lets it
+// pass.
+func walk(a *agreement.Agreement, s State, k lead.Knowledge, scored *score.Case, at time.Time, withheld string) (State, []Change) {
 	var changes []Change
 	for k.Touched() && len(a.Stages) > 0 {
 		c, since, ended, moved := next(a, s, k, scored, at)
@@ -78,9 +92,12 @@ func walk(a *agreement.Agreement, s State, k lead.Knowledge, scored *score.Case,
 			break
 		}
 		if c.Cycle != s.Cycle {
-			s.Handed = false
+			s.Handed, s.Withdrawn = false, false
 		}
-		s = State{Stage: c.To, Cycle: c.Cycle, N: c.N, At: c.At, Since: since, Ended: ended, Handed: s.Handed}
+		s = State{Stage: c.To, Cycle: c.Cycle, N: c.N, At: c.At, Since: since, Ended: ended, Handed: s.Handed, Withdrawn: s.Withdrawn}
+		if c.To == a.Handoff.At && !s.Handed && withheld != "" {
+			c.Withheld, s.Withheld = withheld, true
+		}
 		changes = append(changes, c)
 	}
 	return s, changes
@@ -110,10 +127,16 @@ func next(a *agreement.Agreement, s State, k lead.Knowledge, scored *score.Case,
 		}
 		c.Cycle, c.N, c.To, c.At = s.Cycle+1, 1, a.Stages[0].Name, later(s.At, k.Last.At)
 		return c, k.Last.At, time.Time{}, true
+	case s.Withdrawn && Withheld(a, k) == "":
+		c.Cycle, c.N, c.To = s.Cycle+1, 1, a.Stages[0].Name
+		return c, later(s.At, k.Last.At), time.Time{}, true
 	}
 	for _, step := range a.Stages[place+1:] {
 		if closed(step) {
 			continue
+		}
+		if s.Withheld && s.Stage == a.Handoff.At {
+			break
 		}
 		if score.Holds(step.When, &card.Lead) {
 			c.To = step.Name

@@ -7,7 +7,7 @@
 // The events that the services exchange over NATS JetStream.
 //
 // One message on the wire is one Batch. Instants are microseconds since the Unix epoch, UTC. Personal data stands only in
-// LeadReceived and in Contact; every other field carries ids.
+// LeadReceived, in Contact and in HookRefused; every other field carries ids.
 
 package eventv1
 
@@ -148,8 +148,8 @@ type Event struct {
 	Mode       Mode  `protobuf:"varint,6,opt,name=mode,proto3,enum=leadpact.event.v1.Mode" json:"mode,omitempty"`
 	// Hash of the agreement under which it was decided; empty on lead.received.
 	Agreement string `protobuf:"bytes,7,opt,name=agreement,proto3" json:"agreement,omitempty"`
-	// What led to this one: the id of one of our own events, or a digest of source and id for an outside one, whose id may name a
-	// person; empty when nothing did.
+	// What led to this one: the id of one of our own events or of a person's request, or a digest of source and id for an outside one,
+	// whose id may name a person; empty when nothing did.
 	Cause string `protobuf:"bytes,8,opt,name=cause,proto3" json:"cause,omitempty"`
 	// Types that are valid to be assigned to Body:
 	//
@@ -159,6 +159,7 @@ type Event struct {
 	//	*Event_LeadOutcome
 	//	*Event_LeadMerged
 	//	*Event_LeadErased
+	//	*Event_HookRefused
 	//	*Event_HandoffStarted
 	//	*Event_HandoffWaiting
 	//	*Event_HandoffAssigned
@@ -169,6 +170,7 @@ type Event struct {
 	//	*Event_ClockMet
 	//	*Event_ClockBreached
 	//	*Event_ClockCancelled
+	//	*Event_ClockCorrected
 	//	*Event_AgreementActivated
 	//	*Event_RosterChanged
 	Body          isEvent_Body `protobuf_oneof:"body"`
@@ -323,6 +325,15 @@ func (x *Event) GetLeadErased() *LeadErased {
 	return nil
 }
 
+func (x *Event) GetHookRefused() *HookRefused {
+	if x != nil {
+		if x, ok := x.Body.(*Event_HookRefused); ok {
+			return x.HookRefused
+		}
+	}
+	return nil
+}
+
 func (x *Event) GetHandoffStarted() *HandoffStarted {
 	if x != nil {
 		if x, ok := x.Body.(*Event_HandoffStarted); ok {
@@ -413,6 +424,15 @@ func (x *Event) GetClockCancelled() *ClockCancelled {
 	return nil
 }
 
+func (x *Event) GetClockCorrected() *ClockCorrected {
+	if x != nil {
+		if x, ok := x.Body.(*Event_ClockCorrected); ok {
+			return x.ClockCorrected
+		}
+	}
+	return nil
+}
+
 func (x *Event) GetAgreementActivated() *AgreementActivated {
 	if x != nil {
 		if x, ok := x.Body.(*Event_AgreementActivated); ok {
@@ -459,6 +479,10 @@ type Event_LeadErased struct {
 	LeadErased *LeadErased `protobuf:"bytes,21,opt,name=lead_erased,json=leadErased,proto3,oneof"`
 }
 
+type Event_HookRefused struct {
+	HookRefused *HookRefused `protobuf:"bytes,24,opt,name=hook_refused,json=hookRefused,proto3,oneof"`
+}
+
 type Event_HandoffStarted struct {
 	HandoffStarted *HandoffStarted `protobuf:"bytes,32,opt,name=handoff_started,json=handoffStarted,proto3,oneof"`
 }
@@ -499,6 +523,10 @@ type Event_ClockCancelled struct {
 	ClockCancelled *ClockCancelled `protobuf:"bytes,52,opt,name=clock_cancelled,json=clockCancelled,proto3,oneof"`
 }
 
+type Event_ClockCorrected struct {
+	ClockCorrected *ClockCorrected `protobuf:"bytes,53,opt,name=clock_corrected,json=clockCorrected,proto3,oneof"`
+}
+
 type Event_AgreementActivated struct {
 	AgreementActivated *AgreementActivated `protobuf:"bytes,64,opt,name=agreement_activated,json=agreementActivated,proto3,oneof"`
 }
@@ -519,6 +547,8 @@ func (*Event_LeadMerged) isEvent_Body() {}
 
 func (*Event_LeadErased) isEvent_Body() {}
 
+func (*Event_HookRefused) isEvent_Body() {}
+
 func (*Event_HandoffStarted) isEvent_Body() {}
 
 func (*Event_HandoffWaiting) isEvent_Body() {}
@@ -538,6 +568,8 @@ func (*Event_ClockMet) isEvent_Body() {}
 func (*Event_ClockBreached) isEvent_Body() {}
 
 func (*Event_ClockCancelled) isEvent_Body() {}
+
+func (*Event_ClockCorrected) isEvent_Body() {}
 
 func (*Event_AgreementActivated) isEvent_Body() {}
 
@@ -659,8 +691,15 @@ type LeadReceived struct {
 	Fields map[string]*Value `protobuf:"bytes,7,rep,name=fields,proto3" json:"fields,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
 	// Set when the source reports what sales did: a CRM's win, loss or logged attempt.
 	Outcome *Outcome `protobuf:"bytes,8,opt,name=outcome,proto3" json:"outcome,omitempty"`
-	// SHA-256 of the canonical content: the same id with other content is a conflict.
-	ContentHash   []byte `protobuf:"bytes,9,opt,name=content_hash,json=contentHash,proto3" json:"content_hash,omitempty"`
+	// SHA-256 of the canonical content, without itself: the same id with other content is a conflict.
+	ContentHash []byte `protobuf:"bytes,9,opt,name=content_hash,json=contentHash,proto3" json:"content_hash,omitempty"`
+	// How sure the source is of what it says of the person, over 0 up to 1; 0 is not said, and counts as 1.
+	Confidence float64 `protobuf:"fixed64,10,opt,name=confidence,proto3" json:"confidence,omitempty"`
+	// What the person allows or forbids with this event. Of a purpose that stands twice the withdrawal counts.
+	Consents []*Consent `protobuf:"bytes,11,rep,name=consents,proto3" json:"consents,omitempty"`
+	// How the rest of it is had, when the sender told of no more than an id: external_id is what is fetched. What was fetched comes as
+	// another event of the source, whose id is "fetch:" and this one's.
+	Fetch         string `protobuf:"bytes,12,opt,name=fetch,proto3" json:"fetch,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -758,6 +797,82 @@ func (x *LeadReceived) GetContentHash() []byte {
 	return nil
 }
 
+func (x *LeadReceived) GetConfidence() float64 {
+	if x != nil {
+		return x.Confidence
+	}
+	return 0
+}
+
+func (x *LeadReceived) GetConsents() []*Consent {
+	if x != nil {
+		return x.Consents
+	}
+	return nil
+}
+
+func (x *LeadReceived) GetFetch() string {
+	if x != nil {
+		return x.Fetch
+	}
+	return ""
+}
+
+// Consent is a person's word on one purpose, as of the event's occurred_at.
+type Consent struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// "contact", whose withdrawal forbids all contact, or one that the agreement declares; another is kept and counts for nothing.
+	Purpose string `protobuf:"bytes,1,opt,name=purpose,proto3" json:"purpose,omitempty"`
+	// False is a withdrawal.
+	Granted       bool `protobuf:"varint,2,opt,name=granted,proto3" json:"granted,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Consent) Reset() {
+	*x = Consent{}
+	mi := &file_leadpact_event_v1_event_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Consent) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Consent) ProtoMessage() {}
+
+func (x *Consent) ProtoReflect() protoreflect.Message {
+	mi := &file_leadpact_event_v1_event_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Consent.ProtoReflect.Descriptor instead.
+func (*Consent) Descriptor() ([]byte, []int) {
+	return file_leadpact_event_v1_event_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *Consent) GetPurpose() string {
+	if x != nil {
+		return x.Purpose
+	}
+	return ""
+}
+
+func (x *Consent) GetGranted() bool {
+	if x != nil {
+		return x.Granted
+	}
+	return false
+}
+
 // Outcome is what an outside system says that sales did.
 type Outcome struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -772,7 +887,7 @@ type Outcome struct {
 
 func (x *Outcome) Reset() {
 	*x = Outcome{}
-	mi := &file_leadpact_event_v1_event_proto_msgTypes[4]
+	mi := &file_leadpact_event_v1_event_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -784,7 +899,7 @@ func (x *Outcome) String() string {
 func (*Outcome) ProtoMessage() {}
 
 func (x *Outcome) ProtoReflect() protoreflect.Message {
-	mi := &file_leadpact_event_v1_event_proto_msgTypes[4]
+	mi := &file_leadpact_event_v1_event_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -797,7 +912,7 @@ func (x *Outcome) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Outcome.ProtoReflect.Descriptor instead.
 func (*Outcome) Descriptor() ([]byte, []int) {
-	return file_leadpact_event_v1_event_proto_rawDescGZIP(), []int{4}
+	return file_leadpact_event_v1_event_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *Outcome) GetKind() string {
@@ -836,7 +951,7 @@ type LeadActivity struct {
 
 func (x *LeadActivity) Reset() {
 	*x = LeadActivity{}
-	mi := &file_leadpact_event_v1_event_proto_msgTypes[5]
+	mi := &file_leadpact_event_v1_event_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -848,7 +963,7 @@ func (x *LeadActivity) String() string {
 func (*LeadActivity) ProtoMessage() {}
 
 func (x *LeadActivity) ProtoReflect() protoreflect.Message {
-	mi := &file_leadpact_event_v1_event_proto_msgTypes[5]
+	mi := &file_leadpact_event_v1_event_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -861,7 +976,7 @@ func (x *LeadActivity) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LeadActivity.ProtoReflect.Descriptor instead.
 func (*LeadActivity) Descriptor() ([]byte, []int) {
-	return file_leadpact_event_v1_event_proto_rawDescGZIP(), []int{5}
+	return file_leadpact_event_v1_event_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *LeadActivity) GetKind() string {
@@ -910,7 +1025,7 @@ type Reason struct {
 
 func (x *Reason) Reset() {
 	*x = Reason{}
-	mi := &file_leadpact_event_v1_event_proto_msgTypes[6]
+	mi := &file_leadpact_event_v1_event_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -922,7 +1037,7 @@ func (x *Reason) String() string {
 func (*Reason) ProtoMessage() {}
 
 func (x *Reason) ProtoReflect() protoreflect.Message {
-	mi := &file_leadpact_event_v1_event_proto_msgTypes[6]
+	mi := &file_leadpact_event_v1_event_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -935,7 +1050,7 @@ func (x *Reason) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Reason.ProtoReflect.Descriptor instead.
 func (*Reason) Descriptor() ([]byte, []int) {
-	return file_leadpact_event_v1_event_proto_rawDescGZIP(), []int{6}
+	return file_leadpact_event_v1_event_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *Reason) GetRule() string {
@@ -965,7 +1080,7 @@ type Contact struct {
 
 func (x *Contact) Reset() {
 	*x = Contact{}
-	mi := &file_leadpact_event_v1_event_proto_msgTypes[7]
+	mi := &file_leadpact_event_v1_event_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -977,7 +1092,7 @@ func (x *Contact) String() string {
 func (*Contact) ProtoMessage() {}
 
 func (x *Contact) ProtoReflect() protoreflect.Message {
-	mi := &file_leadpact_event_v1_event_proto_msgTypes[7]
+	mi := &file_leadpact_event_v1_event_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -990,7 +1105,7 @@ func (x *Contact) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Contact.ProtoReflect.Descriptor instead.
 func (*Contact) Descriptor() ([]byte, []int) {
-	return file_leadpact_event_v1_event_proto_rawDescGZIP(), []int{7}
+	return file_leadpact_event_v1_event_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *Contact) GetName() string {
@@ -1041,21 +1156,29 @@ type LeadStaged struct {
 	FirstSource string `protobuf:"bytes,11,opt,name=first_source,json=firstSource,proto3" json:"first_source,omitempty"`
 	// When the lead's first touch happened, microseconds: what speed to lead is measured from.
 	FirstTouchAt int64 `protobuf:"varint,12,opt,name=first_touch_at,json=firstTouchAt,proto3" json:"first_touch_at,omitempty"`
-	// True when this stage is the agreement's handoff point and the event may wake someone.
+	// True when this stage is the agreement's handoff point, or one beyond it at which a person had a lead of history handed off, and
+	// the event may wake someone. Never with withheld.
 	Handoff bool `protobuf:"varint,13,opt,name=handoff,proto3" json:"handoff,omitempty"`
 	// Only when handoff is true.
 	Contact *Contact `protobuf:"bytes,14,opt,name=contact,proto3" json:"contact,omitempty"`
 	// The rep whom an outcome named, when an outcome caused the change.
 	Rep string `protobuf:"bytes,15,opt,name=rep,proto3" json:"rep,omitempty"`
 	// When scoring decided it, microseconds, by the clock that says which version of the agreement is in force.
-	DecidedAt     int64 `protobuf:"varint,16,opt,name=decided_at,json=decidedAt,proto3" json:"decided_at,omitempty"`
+	DecidedAt int64 `protobuf:"varint,16,opt,name=decided_at,json=decidedAt,proto3" json:"decided_at,omitempty"`
+	// Why the lead is not handed off though it stands where it would be: do_not_contact, or consent when one that the agreement needs
+	// is not granted.
+	Withheld string `protobuf:"bytes,17,opt,name=withheld,proto3" json:"withheld,omitempty"`
+	// True when a withdrawal takes the cycle's handoff back: what is under way stops, and the lead stays at its stage. withheld says why.
+	Withdrawn bool `protobuf:"varint,18,opt,name=withdrawn,proto3" json:"withdrawn,omitempty"`
+	// Who asked for the handoff of a lead of history: a person's id.
+	Actor         string `protobuf:"bytes,19,opt,name=actor,proto3" json:"actor,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *LeadStaged) Reset() {
 	*x = LeadStaged{}
-	mi := &file_leadpact_event_v1_event_proto_msgTypes[8]
+	mi := &file_leadpact_event_v1_event_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1067,7 +1190,7 @@ func (x *LeadStaged) String() string {
 func (*LeadStaged) ProtoMessage() {}
 
 func (x *LeadStaged) ProtoReflect() protoreflect.Message {
-	mi := &file_leadpact_event_v1_event_proto_msgTypes[8]
+	mi := &file_leadpact_event_v1_event_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1080,7 +1203,7 @@ func (x *LeadStaged) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LeadStaged.ProtoReflect.Descriptor instead.
 func (*LeadStaged) Descriptor() ([]byte, []int) {
-	return file_leadpact_event_v1_event_proto_rawDescGZIP(), []int{8}
+	return file_leadpact_event_v1_event_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *LeadStaged) GetCycle() uint32 {
@@ -1195,19 +1318,42 @@ func (x *LeadStaged) GetDecidedAt() int64 {
 	return 0
 }
 
+func (x *LeadStaged) GetWithheld() string {
+	if x != nil {
+		return x.Withheld
+	}
+	return ""
+}
+
+func (x *LeadStaged) GetWithdrawn() bool {
+	if x != nil {
+		return x.Withdrawn
+	}
+	return false
+}
+
+func (x *LeadStaged) GetActor() string {
+	if x != nil {
+		return x.Actor
+	}
+	return ""
+}
+
 // LeadOutcome passes an outside outcome on to handoff, under the lead's id.
 type LeadOutcome struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Outcome       *Outcome               `protobuf:"bytes,1,opt,name=outcome,proto3" json:"outcome,omitempty"`
-	Cycle         uint32                 `protobuf:"varint,2,opt,name=cycle,proto3" json:"cycle,omitempty"`
-	Channel       string                 `protobuf:"bytes,3,opt,name=channel,proto3" json:"channel,omitempty"`
+	state   protoimpl.MessageState `protogen:"open.v1"`
+	Outcome *Outcome               `protobuf:"bytes,1,opt,name=outcome,proto3" json:"outcome,omitempty"`
+	Cycle   uint32                 `protobuf:"varint,2,opt,name=cycle,proto3" json:"cycle,omitempty"`
+	Channel string                 `protobuf:"bytes,3,opt,name=channel,proto3" json:"channel,omitempty"`
+	// Who says so, as the agreement names the source: whether its word counts although it comes late is the agreement's to say.
+	Source        string `protobuf:"bytes,4,opt,name=source,proto3" json:"source,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *LeadOutcome) Reset() {
 	*x = LeadOutcome{}
-	mi := &file_leadpact_event_v1_event_proto_msgTypes[9]
+	mi := &file_leadpact_event_v1_event_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1219,7 +1365,7 @@ func (x *LeadOutcome) String() string {
 func (*LeadOutcome) ProtoMessage() {}
 
 func (x *LeadOutcome) ProtoReflect() protoreflect.Message {
-	mi := &file_leadpact_event_v1_event_proto_msgTypes[9]
+	mi := &file_leadpact_event_v1_event_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1232,7 +1378,7 @@ func (x *LeadOutcome) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LeadOutcome.ProtoReflect.Descriptor instead.
 func (*LeadOutcome) Descriptor() ([]byte, []int) {
-	return file_leadpact_event_v1_event_proto_rawDescGZIP(), []int{9}
+	return file_leadpact_event_v1_event_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *LeadOutcome) GetOutcome() *Outcome {
@@ -1256,6 +1402,13 @@ func (x *LeadOutcome) GetChannel() string {
 	return ""
 }
 
+func (x *LeadOutcome) GetSource() string {
+	if x != nil {
+		return x.Source
+	}
+	return ""
+}
+
 // LeadMerged says that two leads are one person; the smaller id survives.
 type LeadMerged struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -1267,7 +1420,7 @@ type LeadMerged struct {
 
 func (x *LeadMerged) Reset() {
 	*x = LeadMerged{}
-	mi := &file_leadpact_event_v1_event_proto_msgTypes[10]
+	mi := &file_leadpact_event_v1_event_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1279,7 +1432,7 @@ func (x *LeadMerged) String() string {
 func (*LeadMerged) ProtoMessage() {}
 
 func (x *LeadMerged) ProtoReflect() protoreflect.Message {
-	mi := &file_leadpact_event_v1_event_proto_msgTypes[10]
+	mi := &file_leadpact_event_v1_event_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1292,7 +1445,7 @@ func (x *LeadMerged) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LeadMerged.ProtoReflect.Descriptor instead.
 func (*LeadMerged) Descriptor() ([]byte, []int) {
-	return file_leadpact_event_v1_event_proto_rawDescGZIP(), []int{10}
+	return file_leadpact_event_v1_event_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *LeadMerged) GetSurvivor() string {
@@ -1318,7 +1471,7 @@ type LeadErased struct {
 
 func (x *LeadErased) Reset() {
 	*x = LeadErased{}
-	mi := &file_leadpact_event_v1_event_proto_msgTypes[11]
+	mi := &file_leadpact_event_v1_event_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1330,7 +1483,7 @@ func (x *LeadErased) String() string {
 func (*LeadErased) ProtoMessage() {}
 
 func (x *LeadErased) ProtoReflect() protoreflect.Message {
-	mi := &file_leadpact_event_v1_event_proto_msgTypes[11]
+	mi := &file_leadpact_event_v1_event_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1343,7 +1496,143 @@ func (x *LeadErased) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LeadErased.ProtoReflect.Descriptor instead.
 func (*LeadErased) Descriptor() ([]byte, []int) {
-	return file_leadpact_event_v1_event_proto_rawDescGZIP(), []int{11}
+	return file_leadpact_event_v1_event_proto_rawDescGZIP(), []int{12}
+}
+
+// HookRefused carries a webhook that proved its sender and could not be taken in, or not all of it, so that it can be mended and taken
+// in later. The event's agreement is the one that could not read it.
+type HookRefused struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// As it was posted; a secret that proved it is blanked, each of its bytes by a '*'.
+	Body []byte `protobuf:"bytes,1,opt,name=body,proto3" json:"body,omitempty"`
+	// SHA-256 of the source's name, a line feed and the body as it was posted.
+	Digest []byte `protobuf:"bytes,2,opt,name=digest,proto3" json:"digest,omitempty"`
+	// Those that reading it depends on: the media type, CloudEvents' attributes, the sender's id. Never what proves it.
+	Headers []*Header `protobuf:"bytes,3,rep,name=headers,proto3" json:"headers,omitempty"`
+	// Why, in words that repeat nothing of the body.
+	Reason string `protobuf:"bytes,4,opt,name=reason,proto3" json:"reason,omitempty"`
+	// The places in the body of the events that were refused, from 0, when others were taken; empty when none was.
+	Refused       []uint32 `protobuf:"varint,5,rep,packed,name=refused,proto3" json:"refused,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *HookRefused) Reset() {
+	*x = HookRefused{}
+	mi := &file_leadpact_event_v1_event_proto_msgTypes[13]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *HookRefused) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*HookRefused) ProtoMessage() {}
+
+func (x *HookRefused) ProtoReflect() protoreflect.Message {
+	mi := &file_leadpact_event_v1_event_proto_msgTypes[13]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use HookRefused.ProtoReflect.Descriptor instead.
+func (*HookRefused) Descriptor() ([]byte, []int) {
+	return file_leadpact_event_v1_event_proto_rawDescGZIP(), []int{13}
+}
+
+func (x *HookRefused) GetBody() []byte {
+	if x != nil {
+		return x.Body
+	}
+	return nil
+}
+
+func (x *HookRefused) GetDigest() []byte {
+	if x != nil {
+		return x.Digest
+	}
+	return nil
+}
+
+func (x *HookRefused) GetHeaders() []*Header {
+	if x != nil {
+		return x.Headers
+	}
+	return nil
+}
+
+func (x *HookRefused) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+func (x *HookRefused) GetRefused() []uint32 {
+	if x != nil {
+		return x.Refused
+	}
+	return nil
+}
+
+// Header is one header of a webhook.
+type Header struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	Value         string                 `protobuf:"bytes,2,opt,name=value,proto3" json:"value,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Header) Reset() {
+	*x = Header{}
+	mi := &file_leadpact_event_v1_event_proto_msgTypes[14]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Header) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Header) ProtoMessage() {}
+
+func (x *Header) ProtoReflect() protoreflect.Message {
+	mi := &file_leadpact_event_v1_event_proto_msgTypes[14]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Header.ProtoReflect.Descriptor instead.
+func (*Header) Descriptor() ([]byte, []int) {
+	return file_leadpact_event_v1_event_proto_rawDescGZIP(), []int{14}
+}
+
+func (x *Header) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *Header) GetValue() string {
+	if x != nil {
+		return x.Value
+	}
+	return ""
 }
 
 // Terms is what every handoff and clock event repeats, so that a reader needs no other table.
@@ -1363,7 +1652,7 @@ type Terms struct {
 
 func (x *Terms) Reset() {
 	*x = Terms{}
-	mi := &file_leadpact_event_v1_event_proto_msgTypes[12]
+	mi := &file_leadpact_event_v1_event_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1375,7 +1664,7 @@ func (x *Terms) String() string {
 func (*Terms) ProtoMessage() {}
 
 func (x *Terms) ProtoReflect() protoreflect.Message {
-	mi := &file_leadpact_event_v1_event_proto_msgTypes[12]
+	mi := &file_leadpact_event_v1_event_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1388,7 +1677,7 @@ func (x *Terms) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Terms.ProtoReflect.Descriptor instead.
 func (*Terms) Descriptor() ([]byte, []int) {
-	return file_leadpact_event_v1_event_proto_rawDescGZIP(), []int{12}
+	return file_leadpact_event_v1_event_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *Terms) GetCycle() uint32 {
@@ -1453,7 +1742,7 @@ type HandoffStarted struct {
 
 func (x *HandoffStarted) Reset() {
 	*x = HandoffStarted{}
-	mi := &file_leadpact_event_v1_event_proto_msgTypes[13]
+	mi := &file_leadpact_event_v1_event_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1465,7 +1754,7 @@ func (x *HandoffStarted) String() string {
 func (*HandoffStarted) ProtoMessage() {}
 
 func (x *HandoffStarted) ProtoReflect() protoreflect.Message {
-	mi := &file_leadpact_event_v1_event_proto_msgTypes[13]
+	mi := &file_leadpact_event_v1_event_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1478,7 +1767,7 @@ func (x *HandoffStarted) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HandoffStarted.ProtoReflect.Descriptor instead.
 func (*HandoffStarted) Descriptor() ([]byte, []int) {
-	return file_leadpact_event_v1_event_proto_rawDescGZIP(), []int{13}
+	return file_leadpact_event_v1_event_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *HandoffStarted) GetTerms() *Terms {
@@ -1514,7 +1803,7 @@ type HandoffWaiting struct {
 
 func (x *HandoffWaiting) Reset() {
 	*x = HandoffWaiting{}
-	mi := &file_leadpact_event_v1_event_proto_msgTypes[14]
+	mi := &file_leadpact_event_v1_event_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1526,7 +1815,7 @@ func (x *HandoffWaiting) String() string {
 func (*HandoffWaiting) ProtoMessage() {}
 
 func (x *HandoffWaiting) ProtoReflect() protoreflect.Message {
-	mi := &file_leadpact_event_v1_event_proto_msgTypes[14]
+	mi := &file_leadpact_event_v1_event_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1539,7 +1828,7 @@ func (x *HandoffWaiting) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HandoffWaiting.ProtoReflect.Descriptor instead.
 func (*HandoffWaiting) Descriptor() ([]byte, []int) {
-	return file_leadpact_event_v1_event_proto_rawDescGZIP(), []int{14}
+	return file_leadpact_event_v1_event_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *HandoffWaiting) GetTerms() *Terms {
@@ -1568,7 +1857,7 @@ type HandoffAssigned struct {
 
 func (x *HandoffAssigned) Reset() {
 	*x = HandoffAssigned{}
-	mi := &file_leadpact_event_v1_event_proto_msgTypes[15]
+	mi := &file_leadpact_event_v1_event_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1580,7 +1869,7 @@ func (x *HandoffAssigned) String() string {
 func (*HandoffAssigned) ProtoMessage() {}
 
 func (x *HandoffAssigned) ProtoReflect() protoreflect.Message {
-	mi := &file_leadpact_event_v1_event_proto_msgTypes[15]
+	mi := &file_leadpact_event_v1_event_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1593,7 +1882,7 @@ func (x *HandoffAssigned) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HandoffAssigned.ProtoReflect.Descriptor instead.
 func (*HandoffAssigned) Descriptor() ([]byte, []int) {
-	return file_leadpact_event_v1_event_proto_rawDescGZIP(), []int{15}
+	return file_leadpact_event_v1_event_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *HandoffAssigned) GetTerms() *Terms {
@@ -1621,7 +1910,7 @@ func (x *HandoffAssigned) GetReceivedAt() int64 {
 type HandoffReleased struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	Terms *Terms                 `protobuf:"bytes,1,opt,name=terms,proto3" json:"terms,omitempty"`
-	// rejected, breached, closed, recycled, merged, erased.
+	// rejected, breached, closed, recycled, merged, erased, withdrawn.
 	Reason        string `protobuf:"bytes,2,opt,name=reason,proto3" json:"reason,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1629,7 +1918,7 @@ type HandoffReleased struct {
 
 func (x *HandoffReleased) Reset() {
 	*x = HandoffReleased{}
-	mi := &file_leadpact_event_v1_event_proto_msgTypes[16]
+	mi := &file_leadpact_event_v1_event_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1641,7 +1930,7 @@ func (x *HandoffReleased) String() string {
 func (*HandoffReleased) ProtoMessage() {}
 
 func (x *HandoffReleased) ProtoReflect() protoreflect.Message {
-	mi := &file_leadpact_event_v1_event_proto_msgTypes[16]
+	mi := &file_leadpact_event_v1_event_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1654,7 +1943,7 @@ func (x *HandoffReleased) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HandoffReleased.ProtoReflect.Descriptor instead.
 func (*HandoffReleased) Descriptor() ([]byte, []int) {
-	return file_leadpact_event_v1_event_proto_rawDescGZIP(), []int{16}
+	return file_leadpact_event_v1_event_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *HandoffReleased) GetTerms() *Terms {
@@ -1675,7 +1964,7 @@ func (x *HandoffReleased) GetReason() string {
 type HandoffClosed struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	Terms *Terms                 `protobuf:"bytes,1,opt,name=terms,proto3" json:"terms,omitempty"`
-	// won, lost, recycled, merged, erased.
+	// won, lost, recycled, merged, erased, withdrawn.
 	Result        string `protobuf:"bytes,2,opt,name=result,proto3" json:"result,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1683,7 +1972,7 @@ type HandoffClosed struct {
 
 func (x *HandoffClosed) Reset() {
 	*x = HandoffClosed{}
-	mi := &file_leadpact_event_v1_event_proto_msgTypes[17]
+	mi := &file_leadpact_event_v1_event_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1695,7 +1984,7 @@ func (x *HandoffClosed) String() string {
 func (*HandoffClosed) ProtoMessage() {}
 
 func (x *HandoffClosed) ProtoReflect() protoreflect.Message {
-	mi := &file_leadpact_event_v1_event_proto_msgTypes[17]
+	mi := &file_leadpact_event_v1_event_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1708,7 +1997,7 @@ func (x *HandoffClosed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HandoffClosed.ProtoReflect.Descriptor instead.
 func (*HandoffClosed) Descriptor() ([]byte, []int) {
-	return file_leadpact_event_v1_event_proto_rawDescGZIP(), []int{17}
+	return file_leadpact_event_v1_event_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *HandoffClosed) GetTerms() *Terms {
@@ -1747,7 +2036,7 @@ type Clock struct {
 
 func (x *Clock) Reset() {
 	*x = Clock{}
-	mi := &file_leadpact_event_v1_event_proto_msgTypes[18]
+	mi := &file_leadpact_event_v1_event_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1759,7 +2048,7 @@ func (x *Clock) String() string {
 func (*Clock) ProtoMessage() {}
 
 func (x *Clock) ProtoReflect() protoreflect.Message {
-	mi := &file_leadpact_event_v1_event_proto_msgTypes[18]
+	mi := &file_leadpact_event_v1_event_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1772,7 +2061,7 @@ func (x *Clock) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Clock.ProtoReflect.Descriptor instead.
 func (*Clock) Descriptor() ([]byte, []int) {
-	return file_leadpact_event_v1_event_proto_rawDescGZIP(), []int{18}
+	return file_leadpact_event_v1_event_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *Clock) GetId() string {
@@ -1840,7 +2129,7 @@ type ClockStarted struct {
 
 func (x *ClockStarted) Reset() {
 	*x = ClockStarted{}
-	mi := &file_leadpact_event_v1_event_proto_msgTypes[19]
+	mi := &file_leadpact_event_v1_event_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1852,7 +2141,7 @@ func (x *ClockStarted) String() string {
 func (*ClockStarted) ProtoMessage() {}
 
 func (x *ClockStarted) ProtoReflect() protoreflect.Message {
-	mi := &file_leadpact_event_v1_event_proto_msgTypes[19]
+	mi := &file_leadpact_event_v1_event_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1865,7 +2154,7 @@ func (x *ClockStarted) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ClockStarted.ProtoReflect.Descriptor instead.
 func (*ClockStarted) Descriptor() ([]byte, []int) {
-	return file_leadpact_event_v1_event_proto_rawDescGZIP(), []int{19}
+	return file_leadpact_event_v1_event_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *ClockStarted) GetClock() *Clock {
@@ -1886,7 +2175,7 @@ type ClockWarned struct {
 
 func (x *ClockWarned) Reset() {
 	*x = ClockWarned{}
-	mi := &file_leadpact_event_v1_event_proto_msgTypes[20]
+	mi := &file_leadpact_event_v1_event_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1898,7 +2187,7 @@ func (x *ClockWarned) String() string {
 func (*ClockWarned) ProtoMessage() {}
 
 func (x *ClockWarned) ProtoReflect() protoreflect.Message {
-	mi := &file_leadpact_event_v1_event_proto_msgTypes[20]
+	mi := &file_leadpact_event_v1_event_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1911,7 +2200,7 @@ func (x *ClockWarned) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ClockWarned.ProtoReflect.Descriptor instead.
 func (*ClockWarned) Descriptor() ([]byte, []int) {
-	return file_leadpact_event_v1_event_proto_rawDescGZIP(), []int{20}
+	return file_leadpact_event_v1_event_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *ClockWarned) GetClock() *Clock {
@@ -1941,7 +2230,7 @@ type ClockMet struct {
 
 func (x *ClockMet) Reset() {
 	*x = ClockMet{}
-	mi := &file_leadpact_event_v1_event_proto_msgTypes[21]
+	mi := &file_leadpact_event_v1_event_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1953,7 +2242,7 @@ func (x *ClockMet) String() string {
 func (*ClockMet) ProtoMessage() {}
 
 func (x *ClockMet) ProtoReflect() protoreflect.Message {
-	mi := &file_leadpact_event_v1_event_proto_msgTypes[21]
+	mi := &file_leadpact_event_v1_event_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1966,7 +2255,7 @@ func (x *ClockMet) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ClockMet.ProtoReflect.Descriptor instead.
 func (*ClockMet) Descriptor() ([]byte, []int) {
-	return file_leadpact_event_v1_event_proto_rawDescGZIP(), []int{21}
+	return file_leadpact_event_v1_event_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *ClockMet) GetClock() *Clock {
@@ -2002,7 +2291,7 @@ type ClockBreached struct {
 
 func (x *ClockBreached) Reset() {
 	*x = ClockBreached{}
-	mi := &file_leadpact_event_v1_event_proto_msgTypes[22]
+	mi := &file_leadpact_event_v1_event_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2014,7 +2303,7 @@ func (x *ClockBreached) String() string {
 func (*ClockBreached) ProtoMessage() {}
 
 func (x *ClockBreached) ProtoReflect() protoreflect.Message {
-	mi := &file_leadpact_event_v1_event_proto_msgTypes[22]
+	mi := &file_leadpact_event_v1_event_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2027,7 +2316,7 @@ func (x *ClockBreached) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ClockBreached.ProtoReflect.Descriptor instead.
 func (*ClockBreached) Descriptor() ([]byte, []int) {
-	return file_leadpact_event_v1_event_proto_rawDescGZIP(), []int{22}
+	return file_leadpact_event_v1_event_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *ClockBreached) GetClock() *Clock {
@@ -2044,7 +2333,8 @@ func (x *ClockBreached) GetRemedy() string {
 	return ""
 }
 
-// ClockCancelled: the promise fell away (rejected, reassigned, closed).
+// ClockCancelled: the promise fell away (rejected, reassigned, closed, withdrawn), or goes on as another clock with the same start,
+// because its hours have changed (hours_changed) or a version of the agreement took it over (version_changed).
 type ClockCancelled struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Clock         *Clock                 `protobuf:"bytes,1,opt,name=clock,proto3" json:"clock,omitempty"`
@@ -2055,7 +2345,7 @@ type ClockCancelled struct {
 
 func (x *ClockCancelled) Reset() {
 	*x = ClockCancelled{}
-	mi := &file_leadpact_event_v1_event_proto_msgTypes[23]
+	mi := &file_leadpact_event_v1_event_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2067,7 +2357,7 @@ func (x *ClockCancelled) String() string {
 func (*ClockCancelled) ProtoMessage() {}
 
 func (x *ClockCancelled) ProtoReflect() protoreflect.Message {
-	mi := &file_leadpact_event_v1_event_proto_msgTypes[23]
+	mi := &file_leadpact_event_v1_event_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2080,7 +2370,7 @@ func (x *ClockCancelled) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ClockCancelled.ProtoReflect.Descriptor instead.
 func (*ClockCancelled) Descriptor() ([]byte, []int) {
-	return file_leadpact_event_v1_event_proto_rawDescGZIP(), []int{23}
+	return file_leadpact_event_v1_event_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *ClockCancelled) GetClock() *Clock {
@@ -2095,6 +2385,88 @@ func (x *ClockCancelled) GetReason() string {
 		return x.Reason
 	}
 	return ""
+}
+
+// ClockCorrected: the promise that was recorded as missed had been kept. The breach stands as what was known then; the verdict turns. The
+// event's occurred_at is responded_at. A clock is corrected once.
+type ClockCorrected struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Clock *Clock                 `protobuf:"bytes,1,opt,name=clock,proto3" json:"clock,omitempty"`
+	// When it was kept, microseconds: before clock.due_at.
+	RespondedAt int64 `protobuf:"varint,2,opt,name=responded_at,json=respondedAt,proto3" json:"responded_at,omitempty"`
+	// The kind of activity that kept it.
+	By string `protobuf:"bytes,3,opt,name=by,proto3" json:"by,omitempty"`
+	// The source whose word turned the verdict, as the agreement names it.
+	Source string `protobuf:"bytes,4,opt,name=source,proto3" json:"source,omitempty"`
+	// When it was recorded as missed: the breach's occurred_at.
+	BreachedAt    int64 `protobuf:"varint,5,opt,name=breached_at,json=breachedAt,proto3" json:"breached_at,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ClockCorrected) Reset() {
+	*x = ClockCorrected{}
+	mi := &file_leadpact_event_v1_event_proto_msgTypes[27]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ClockCorrected) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ClockCorrected) ProtoMessage() {}
+
+func (x *ClockCorrected) ProtoReflect() protoreflect.Message {
+	mi := &file_leadpact_event_v1_event_proto_msgTypes[27]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ClockCorrected.ProtoReflect.Descriptor instead.
+func (*ClockCorrected) Descriptor() ([]byte, []int) {
+	return file_leadpact_event_v1_event_proto_rawDescGZIP(), []int{27}
+}
+
+func (x *ClockCorrected) GetClock() *Clock {
+	if x != nil {
+		return x.Clock
+	}
+	return nil
+}
+
+func (x *ClockCorrected) GetRespondedAt() int64 {
+	if x != nil {
+		return x.RespondedAt
+	}
+	return 0
+}
+
+func (x *ClockCorrected) GetBy() string {
+	if x != nil {
+		return x.By
+	}
+	return ""
+}
+
+func (x *ClockCorrected) GetSource() string {
+	if x != nil {
+		return x.Source
+	}
+	return ""
+}
+
+func (x *ClockCorrected) GetBreachedAt() int64 {
+	if x != nil {
+		return x.BreachedAt
+	}
+	return 0
 }
 
 // AgreementActivated carries a version of the agreement, whole. It stands on a stream that is kept for ever.
@@ -2114,7 +2486,7 @@ type AgreementActivated struct {
 
 func (x *AgreementActivated) Reset() {
 	*x = AgreementActivated{}
-	mi := &file_leadpact_event_v1_event_proto_msgTypes[24]
+	mi := &file_leadpact_event_v1_event_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2126,7 +2498,7 @@ func (x *AgreementActivated) String() string {
 func (*AgreementActivated) ProtoMessage() {}
 
 func (x *AgreementActivated) ProtoReflect() protoreflect.Message {
-	mi := &file_leadpact_event_v1_event_proto_msgTypes[24]
+	mi := &file_leadpact_event_v1_event_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2139,7 +2511,7 @@ func (x *AgreementActivated) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AgreementActivated.ProtoReflect.Descriptor instead.
 func (*AgreementActivated) Descriptor() ([]byte, []int) {
-	return file_leadpact_event_v1_event_proto_rawDescGZIP(), []int{24}
+	return file_leadpact_event_v1_event_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *AgreementActivated) GetHash() string {
@@ -2194,7 +2566,7 @@ type RosterChanged struct {
 
 func (x *RosterChanged) Reset() {
 	*x = RosterChanged{}
-	mi := &file_leadpact_event_v1_event_proto_msgTypes[25]
+	mi := &file_leadpact_event_v1_event_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2206,7 +2578,7 @@ func (x *RosterChanged) String() string {
 func (*RosterChanged) ProtoMessage() {}
 
 func (x *RosterChanged) ProtoReflect() protoreflect.Message {
-	mi := &file_leadpact_event_v1_event_proto_msgTypes[25]
+	mi := &file_leadpact_event_v1_event_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2219,7 +2591,7 @@ func (x *RosterChanged) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RosterChanged.ProtoReflect.Descriptor instead.
 func (*RosterChanged) Descriptor() ([]byte, []int) {
-	return file_leadpact_event_v1_event_proto_rawDescGZIP(), []int{25}
+	return file_leadpact_event_v1_event_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *RosterChanged) GetVersion() int64 {
@@ -2257,7 +2629,7 @@ const file_leadpact_event_v1_event_proto_rawDesc = "" +
 	"\x1dleadpact/event/v1/event.proto\x12\x11leadpact.event.v1\"O\n" +
 	"\x05Batch\x12\x14\n" +
 	"\x05major\x18\x01 \x01(\rR\x05major\x120\n" +
-	"\x06events\x18\x02 \x03(\v2\x18.leadpact.event.v1.EventR\x06events\"\x99\f\n" +
+	"\x06events\x18\x02 \x03(\v2\x18.leadpact.event.v1.EventR\x06events\"\xac\r\n" +
 	"\x05Event\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x16\n" +
 	"\x06source\x18\x02 \x01(\tR\x06source\x12\x12\n" +
@@ -2277,7 +2649,8 @@ const file_leadpact_event_v1_event_proto_rawDesc = "" +
 	"\vlead_merged\x18\x14 \x01(\v2\x1d.leadpact.event.v1.LeadMergedH\x00R\n" +
 	"leadMerged\x12@\n" +
 	"\vlead_erased\x18\x15 \x01(\v2\x1d.leadpact.event.v1.LeadErasedH\x00R\n" +
-	"leadErased\x12L\n" +
+	"leadErased\x12C\n" +
+	"\fhook_refused\x18\x18 \x01(\v2\x1e.leadpact.event.v1.HookRefusedH\x00R\vhookRefused\x12L\n" +
 	"\x0fhandoff_started\x18  \x01(\v2!.leadpact.event.v1.HandoffStartedH\x00R\x0ehandoffStarted\x12L\n" +
 	"\x0fhandoff_waiting\x18! \x01(\v2!.leadpact.event.v1.HandoffWaitingH\x00R\x0ehandoffWaiting\x12O\n" +
 	"\x10handoff_assigned\x18\" \x01(\v2\".leadpact.event.v1.HandoffAssignedH\x00R\x0fhandoffAssigned\x12O\n" +
@@ -2287,7 +2660,8 @@ const file_leadpact_event_v1_event_proto_rawDesc = "" +
 	"\fclock_warned\x181 \x01(\v2\x1e.leadpact.event.v1.ClockWarnedH\x00R\vclockWarned\x12:\n" +
 	"\tclock_met\x182 \x01(\v2\x1b.leadpact.event.v1.ClockMetH\x00R\bclockMet\x12I\n" +
 	"\x0eclock_breached\x183 \x01(\v2 .leadpact.event.v1.ClockBreachedH\x00R\rclockBreached\x12L\n" +
-	"\x0fclock_cancelled\x184 \x01(\v2!.leadpact.event.v1.ClockCancelledH\x00R\x0eclockCancelled\x12X\n" +
+	"\x0fclock_cancelled\x184 \x01(\v2!.leadpact.event.v1.ClockCancelledH\x00R\x0eclockCancelled\x12L\n" +
+	"\x0fclock_corrected\x185 \x01(\v2!.leadpact.event.v1.ClockCorrectedH\x00R\x0eclockCorrected\x12X\n" +
 	"\x13agreement_activated\x18@ \x01(\v2%.leadpact.event.v1.AgreementActivatedH\x00R\x12agreementActivated\x12I\n" +
 	"\x0eroster_changed\x18A \x01(\v2 .leadpact.event.v1.RosterChangedH\x00R\rrosterChangedB\x06\n" +
 	"\x04body\"U\n" +
@@ -2295,7 +2669,7 @@ const file_leadpact_event_v1_event_proto_rawDesc = "" +
 	"\x04text\x18\x01 \x01(\tH\x00R\x04text\x12\x18\n" +
 	"\x06number\x18\x02 \x01(\x01H\x00R\x06number\x12\x14\n" +
 	"\x04flag\x18\x03 \x01(\bH\x00R\x04flagB\x06\n" +
-	"\x04kind\"\x90\x03\n" +
+	"\x04kind\"\xfe\x03\n" +
 	"\fLeadReceived\x12\x12\n" +
 	"\x04kind\x18\x01 \x01(\tR\x04kind\x12\x14\n" +
 	"\x05email\x18\x02 \x01(\tR\x05email\x12\x1f\n" +
@@ -2306,10 +2680,19 @@ const file_leadpact_event_v1_event_proto_rawDesc = "" +
 	"\achannel\x18\x06 \x01(\tR\achannel\x12C\n" +
 	"\x06fields\x18\a \x03(\v2+.leadpact.event.v1.LeadReceived.FieldsEntryR\x06fields\x124\n" +
 	"\aoutcome\x18\b \x01(\v2\x1a.leadpact.event.v1.OutcomeR\aoutcome\x12!\n" +
-	"\fcontent_hash\x18\t \x01(\fR\vcontentHash\x1aS\n" +
+	"\fcontent_hash\x18\t \x01(\fR\vcontentHash\x12\x1e\n" +
+	"\n" +
+	"confidence\x18\n" +
+	" \x01(\x01R\n" +
+	"confidence\x126\n" +
+	"\bconsents\x18\v \x03(\v2\x1a.leadpact.event.v1.ConsentR\bconsents\x12\x14\n" +
+	"\x05fetch\x18\f \x01(\tR\x05fetch\x1aS\n" +
 	"\vFieldsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12.\n" +
-	"\x05value\x18\x02 \x01(\v2\x18.leadpact.event.v1.ValueR\x05value:\x028\x01\"G\n" +
+	"\x05value\x18\x02 \x01(\v2\x18.leadpact.event.v1.ValueR\x05value:\x028\x01\"=\n" +
+	"\aConsent\x12\x18\n" +
+	"\apurpose\x18\x01 \x01(\tR\apurpose\x12\x18\n" +
+	"\agranted\x18\x02 \x01(\bR\agranted\"G\n" +
 	"\aOutcome\x12\x12\n" +
 	"\x04kind\x18\x01 \x01(\tR\x04kind\x12\x10\n" +
 	"\x03rep\x18\x02 \x01(\tR\x03rep\x12\x16\n" +
@@ -2332,7 +2715,7 @@ const file_leadpact_event_v1_event_proto_rawDesc = "" +
 	"\x06fields\x18\x04 \x03(\v2&.leadpact.event.v1.Contact.FieldsEntryR\x06fields\x1aS\n" +
 	"\vFieldsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12.\n" +
-	"\x05value\x18\x02 \x01(\v2\x18.leadpact.event.v1.ValueR\x05value:\x028\x01\"\xcb\x03\n" +
+	"\x05value\x18\x02 \x01(\v2\x18.leadpact.event.v1.ValueR\x05value:\x028\x01\"\x9b\x04\n" +
 	"\n" +
 	"LeadStaged\x12\x14\n" +
 	"\x05cycle\x18\x01 \x01(\rR\x05cycle\x12\f\n" +
@@ -2354,17 +2737,30 @@ const file_leadpact_event_v1_event_proto_rawDesc = "" +
 	"\acontact\x18\x0e \x01(\v2\x1a.leadpact.event.v1.ContactR\acontact\x12\x10\n" +
 	"\x03rep\x18\x0f \x01(\tR\x03rep\x12\x1d\n" +
 	"\n" +
-	"decided_at\x18\x10 \x01(\x03R\tdecidedAt\"s\n" +
+	"decided_at\x18\x10 \x01(\x03R\tdecidedAt\x12\x1a\n" +
+	"\bwithheld\x18\x11 \x01(\tR\bwithheld\x12\x1c\n" +
+	"\twithdrawn\x18\x12 \x01(\bR\twithdrawn\x12\x14\n" +
+	"\x05actor\x18\x13 \x01(\tR\x05actor\"\x8b\x01\n" +
 	"\vLeadOutcome\x124\n" +
 	"\aoutcome\x18\x01 \x01(\v2\x1a.leadpact.event.v1.OutcomeR\aoutcome\x12\x14\n" +
 	"\x05cycle\x18\x02 \x01(\rR\x05cycle\x12\x18\n" +
-	"\achannel\x18\x03 \x01(\tR\achannel\"D\n" +
+	"\achannel\x18\x03 \x01(\tR\achannel\x12\x16\n" +
+	"\x06source\x18\x04 \x01(\tR\x06source\"D\n" +
 	"\n" +
 	"LeadMerged\x12\x1a\n" +
 	"\bsurvivor\x18\x01 \x01(\tR\bsurvivor\x12\x1a\n" +
 	"\babsorbed\x18\x02 \x01(\tR\babsorbed\"\f\n" +
 	"\n" +
-	"LeadErased\"\xa7\x01\n" +
+	"LeadErased\"\xa0\x01\n" +
+	"\vHookRefused\x12\x12\n" +
+	"\x04body\x18\x01 \x01(\fR\x04body\x12\x16\n" +
+	"\x06digest\x18\x02 \x01(\fR\x06digest\x123\n" +
+	"\aheaders\x18\x03 \x03(\v2\x19.leadpact.event.v1.HeaderR\aheaders\x12\x16\n" +
+	"\x06reason\x18\x04 \x01(\tR\x06reason\x12\x18\n" +
+	"\arefused\x18\x05 \x03(\rR\arefused\"2\n" +
+	"\x06Header\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value\"\xa7\x01\n" +
 	"\x05Terms\x12\x14\n" +
 	"\x05cycle\x18\x01 \x01(\rR\x05cycle\x12\x12\n" +
 	"\x04pool\x18\x02 \x01(\tR\x04pool\x12\x14\n" +
@@ -2419,7 +2815,14 @@ const file_leadpact_event_v1_event_proto_rawDesc = "" +
 	"\x06remedy\x18\x02 \x01(\tR\x06remedy\"X\n" +
 	"\x0eClockCancelled\x12.\n" +
 	"\x05clock\x18\x01 \x01(\v2\x18.leadpact.event.v1.ClockR\x05clock\x12\x16\n" +
-	"\x06reason\x18\x02 \x01(\tR\x06reason\"\x93\x01\n" +
+	"\x06reason\x18\x02 \x01(\tR\x06reason\"\xac\x01\n" +
+	"\x0eClockCorrected\x12.\n" +
+	"\x05clock\x18\x01 \x01(\v2\x18.leadpact.event.v1.ClockR\x05clock\x12!\n" +
+	"\fresponded_at\x18\x02 \x01(\x03R\vrespondedAt\x12\x0e\n" +
+	"\x02by\x18\x03 \x01(\tR\x02by\x12\x16\n" +
+	"\x06source\x18\x04 \x01(\tR\x06source\x12\x1f\n" +
+	"\vbreached_at\x18\x05 \x01(\x03R\n" +
+	"breachedAt\"\x93\x01\n" +
 	"\x12AgreementActivated\x12\x12\n" +
 	"\x04hash\x18\x01 \x01(\tR\x04hash\x12\x1f\n" +
 	"\vactive_from\x18\x02 \x01(\x03R\n" +
@@ -2452,83 +2855,92 @@ func file_leadpact_event_v1_event_proto_rawDescGZIP() []byte {
 }
 
 var file_leadpact_event_v1_event_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_leadpact_event_v1_event_proto_msgTypes = make([]protoimpl.MessageInfo, 28)
+var file_leadpact_event_v1_event_proto_msgTypes = make([]protoimpl.MessageInfo, 32)
 var file_leadpact_event_v1_event_proto_goTypes = []any{
 	(Mode)(0),                  // 0: leadpact.event.v1.Mode
 	(*Batch)(nil),              // 1: leadpact.event.v1.Batch
 	(*Event)(nil),              // 2: leadpact.event.v1.Event
 	(*Value)(nil),              // 3: leadpact.event.v1.Value
 	(*LeadReceived)(nil),       // 4: leadpact.event.v1.LeadReceived
-	(*Outcome)(nil),            // 5: leadpact.event.v1.Outcome
-	(*LeadActivity)(nil),       // 6: leadpact.event.v1.LeadActivity
-	(*Reason)(nil),             // 7: leadpact.event.v1.Reason
-	(*Contact)(nil),            // 8: leadpact.event.v1.Contact
-	(*LeadStaged)(nil),         // 9: leadpact.event.v1.LeadStaged
-	(*LeadOutcome)(nil),        // 10: leadpact.event.v1.LeadOutcome
-	(*LeadMerged)(nil),         // 11: leadpact.event.v1.LeadMerged
-	(*LeadErased)(nil),         // 12: leadpact.event.v1.LeadErased
-	(*Terms)(nil),              // 13: leadpact.event.v1.Terms
-	(*HandoffStarted)(nil),     // 14: leadpact.event.v1.HandoffStarted
-	(*HandoffWaiting)(nil),     // 15: leadpact.event.v1.HandoffWaiting
-	(*HandoffAssigned)(nil),    // 16: leadpact.event.v1.HandoffAssigned
-	(*HandoffReleased)(nil),    // 17: leadpact.event.v1.HandoffReleased
-	(*HandoffClosed)(nil),      // 18: leadpact.event.v1.HandoffClosed
-	(*Clock)(nil),              // 19: leadpact.event.v1.Clock
-	(*ClockStarted)(nil),       // 20: leadpact.event.v1.ClockStarted
-	(*ClockWarned)(nil),        // 21: leadpact.event.v1.ClockWarned
-	(*ClockMet)(nil),           // 22: leadpact.event.v1.ClockMet
-	(*ClockBreached)(nil),      // 23: leadpact.event.v1.ClockBreached
-	(*ClockCancelled)(nil),     // 24: leadpact.event.v1.ClockCancelled
-	(*AgreementActivated)(nil), // 25: leadpact.event.v1.AgreementActivated
-	(*RosterChanged)(nil),      // 26: leadpact.event.v1.RosterChanged
-	nil,                        // 27: leadpact.event.v1.LeadReceived.FieldsEntry
-	nil,                        // 28: leadpact.event.v1.Contact.FieldsEntry
+	(*Consent)(nil),            // 5: leadpact.event.v1.Consent
+	(*Outcome)(nil),            // 6: leadpact.event.v1.Outcome
+	(*LeadActivity)(nil),       // 7: leadpact.event.v1.LeadActivity
+	(*Reason)(nil),             // 8: leadpact.event.v1.Reason
+	(*Contact)(nil),            // 9: leadpact.event.v1.Contact
+	(*LeadStaged)(nil),         // 10: leadpact.event.v1.LeadStaged
+	(*LeadOutcome)(nil),        // 11: leadpact.event.v1.LeadOutcome
+	(*LeadMerged)(nil),         // 12: leadpact.event.v1.LeadMerged
+	(*LeadErased)(nil),         // 13: leadpact.event.v1.LeadErased
+	(*HookRefused)(nil),        // 14: leadpact.event.v1.HookRefused
+	(*Header)(nil),             // 15: leadpact.event.v1.Header
+	(*Terms)(nil),              // 16: leadpact.event.v1.Terms
+	(*HandoffStarted)(nil),     // 17: leadpact.event.v1.HandoffStarted
+	(*HandoffWaiting)(nil),     // 18: leadpact.event.v1.HandoffWaiting
+	(*HandoffAssigned)(nil),    // 19: leadpact.event.v1.HandoffAssigned
+	(*HandoffReleased)(nil),    // 20: leadpact.event.v1.HandoffReleased
+	(*HandoffClosed)(nil),      // 21: leadpact.event.v1.HandoffClosed
+	(*Clock)(nil),              // 22: leadpact.event.v1.Clock
+	(*ClockStarted)(nil),       // 23: leadpact.event.v1.ClockStarted
+	(*ClockWarned)(nil),        // 24: leadpact.event.v1.ClockWarned
+	(*ClockMet)(nil),           // 25: leadpact.event.v1.ClockMet
+	(*ClockBreached)(nil),      // 26: leadpact.event.v1.ClockBreached
+	(*ClockCancelled)(nil),     // 27: leadpact.event.v1.ClockCancelled
+	(*ClockCorrected)(nil),     // 28: leadpact.event.v1.ClockCorrected
+	(*AgreementActivated)(nil), // 29: leadpact.event.v1.AgreementActivated
+	(*RosterChanged)(nil),      // 30: leadpact.event.v1.RosterChanged
+	nil,                        // 31: leadpact.event.v1.LeadReceived.FieldsEntry
+	nil,                        // 32: leadpact.event.v1.Contact.FieldsEntry
 }
 var file_leadpact_event_v1_event_proto_depIdxs = []int32{
 	2,  // 0: leadpact.event.v1.Batch.events:type_name -> leadpact.event.v1.Event
 	0,  // 1: leadpact.event.v1.Event.mode:type_name -> leadpact.event.v1.Mode
 	4,  // 2: leadpact.event.v1.Event.lead_received:type_name -> leadpact.event.v1.LeadReceived
-	6,  // 3: leadpact.event.v1.Event.lead_activity:type_name -> leadpact.event.v1.LeadActivity
-	9,  // 4: leadpact.event.v1.Event.lead_staged:type_name -> leadpact.event.v1.LeadStaged
-	10, // 5: leadpact.event.v1.Event.lead_outcome:type_name -> leadpact.event.v1.LeadOutcome
-	11, // 6: leadpact.event.v1.Event.lead_merged:type_name -> leadpact.event.v1.LeadMerged
-	12, // 7: leadpact.event.v1.Event.lead_erased:type_name -> leadpact.event.v1.LeadErased
-	14, // 8: leadpact.event.v1.Event.handoff_started:type_name -> leadpact.event.v1.HandoffStarted
-	15, // 9: leadpact.event.v1.Event.handoff_waiting:type_name -> leadpact.event.v1.HandoffWaiting
-	16, // 10: leadpact.event.v1.Event.handoff_assigned:type_name -> leadpact.event.v1.HandoffAssigned
-	17, // 11: leadpact.event.v1.Event.handoff_released:type_name -> leadpact.event.v1.HandoffReleased
-	18, // 12: leadpact.event.v1.Event.handoff_closed:type_name -> leadpact.event.v1.HandoffClosed
-	20, // 13: leadpact.event.v1.Event.clock_started:type_name -> leadpact.event.v1.ClockStarted
-	21, // 14: leadpact.event.v1.Event.clock_warned:type_name -> leadpact.event.v1.ClockWarned
-	22, // 15: leadpact.event.v1.Event.clock_met:type_name -> leadpact.event.v1.ClockMet
-	23, // 16: leadpact.event.v1.Event.clock_breached:type_name -> leadpact.event.v1.ClockBreached
-	24, // 17: leadpact.event.v1.Event.clock_cancelled:type_name -> leadpact.event.v1.ClockCancelled
-	25, // 18: leadpact.event.v1.Event.agreement_activated:type_name -> leadpact.event.v1.AgreementActivated
-	26, // 19: leadpact.event.v1.Event.roster_changed:type_name -> leadpact.event.v1.RosterChanged
-	27, // 20: leadpact.event.v1.LeadReceived.fields:type_name -> leadpact.event.v1.LeadReceived.FieldsEntry
-	5,  // 21: leadpact.event.v1.LeadReceived.outcome:type_name -> leadpact.event.v1.Outcome
-	28, // 22: leadpact.event.v1.Contact.fields:type_name -> leadpact.event.v1.Contact.FieldsEntry
-	7,  // 23: leadpact.event.v1.LeadStaged.reasons:type_name -> leadpact.event.v1.Reason
-	8,  // 24: leadpact.event.v1.LeadStaged.contact:type_name -> leadpact.event.v1.Contact
-	5,  // 25: leadpact.event.v1.LeadOutcome.outcome:type_name -> leadpact.event.v1.Outcome
-	13, // 26: leadpact.event.v1.HandoffStarted.terms:type_name -> leadpact.event.v1.Terms
-	13, // 27: leadpact.event.v1.HandoffWaiting.terms:type_name -> leadpact.event.v1.Terms
-	13, // 28: leadpact.event.v1.HandoffAssigned.terms:type_name -> leadpact.event.v1.Terms
-	13, // 29: leadpact.event.v1.HandoffReleased.terms:type_name -> leadpact.event.v1.Terms
-	13, // 30: leadpact.event.v1.HandoffClosed.terms:type_name -> leadpact.event.v1.Terms
-	13, // 31: leadpact.event.v1.Clock.terms:type_name -> leadpact.event.v1.Terms
-	19, // 32: leadpact.event.v1.ClockStarted.clock:type_name -> leadpact.event.v1.Clock
-	19, // 33: leadpact.event.v1.ClockWarned.clock:type_name -> leadpact.event.v1.Clock
-	19, // 34: leadpact.event.v1.ClockMet.clock:type_name -> leadpact.event.v1.Clock
-	19, // 35: leadpact.event.v1.ClockBreached.clock:type_name -> leadpact.event.v1.Clock
-	19, // 36: leadpact.event.v1.ClockCancelled.clock:type_name -> leadpact.event.v1.Clock
-	3,  // 37: leadpact.event.v1.LeadReceived.FieldsEntry.value:type_name -> leadpact.event.v1.Value
-	3,  // 38: leadpact.event.v1.Contact.FieldsEntry.value:type_name -> leadpact.event.v1.Value
-	39, // [39:39] is the sub-list for method output_type
-	39, // [39:39] is the sub-list for method input_type
-	39, // [39:39] is the sub-list for extension type_name
-	39, // [39:39] is the sub-list for extension extendee
-	0,  // [0:39] is the sub-list for field type_name
+	7,  // 3: leadpact.event.v1.Event.lead_activity:type_name -> leadpact.event.v1.LeadActivity
+	10, // 4: leadpact.event.v1.Event.lead_staged:type_name -> leadpact.event.v1.LeadStaged
+	11, // 5: leadpact.event.v1.Event.lead_outcome:type_name -> leadpact.event.v1.LeadOutcome
+	12, // 6: leadpact.event.v1.Event.lead_merged:type_name -> leadpact.event.v1.LeadMerged
+	13, // 7: leadpact.event.v1.Event.lead_erased:type_name -> leadpact.event.v1.LeadErased
+	14, // 8: leadpact.event.v1.Event.hook_refused:type_name -> leadpact.event.v1.HookRefused
+	17, // 9: leadpact.event.v1.Event.handoff_started:type_name -> leadpact.event.v1.HandoffStarted
+	18, // 10: leadpact.event.v1.Event.handoff_waiting:type_name -> leadpact.event.v1.HandoffWaiting
+	19, // 11: leadpact.event.v1.Event.handoff_assigned:type_name -> leadpact.event.v1.HandoffAssigned
+	20, // 12: leadpact.event.v1.Event.handoff_released:type_name -> leadpact.event.v1.HandoffReleased
+	21, // 13: leadpact.event.v1.Event.handoff_closed:type_name -> leadpact.event.v1.HandoffClosed
+	23, // 14: leadpact.event.v1.Event.clock_started:type_name -> leadpact.event.v1.ClockStarted
+	24, // 15: leadpact.event.v1.Event.clock_warned:type_name -> leadpact.event.v1.ClockWarned
+	25, // 16: leadpact.event.v1.Event.clock_met:type_name -> leadpact.event.v1.ClockMet
+	26, // 17: leadpact.event.v1.Event.clock_breached:type_name -> leadpact.event.v1.ClockBreached
+	27, // 18: leadpact.event.v1.Event.clock_cancelled:type_name -> leadpact.event.v1.ClockCancelled
+	28, // 19: leadpact.event.v1.Event.clock_corrected:type_name -> leadpact.event.v1.ClockCorrected
+	29, // 20: leadpact.event.v1.Event.agreement_activated:type_name -> leadpact.event.v1.AgreementActivated
+	30, // 21: leadpact.event.v1.Event.roster_changed:type_name -> leadpact.event.v1.RosterChanged
+	31, // 22: leadpact.event.v1.LeadReceived.fields:type_name -> leadpact.event.v1.LeadReceived.FieldsEntry
+	6,  // 23: leadpact.event.v1.LeadReceived.outcome:type_name -> leadpact.event.v1.Outcome
+	5,  // 24: leadpact.event.v1.LeadReceived.consents:type_name -> leadpact.event.v1.Consent
+	32, // 25: leadpact.event.v1.Contact.fields:type_name -> leadpact.event.v1.Contact.FieldsEntry
+	8,  // 26: leadpact.event.v1.LeadStaged.reasons:type_name -> leadpact.event.v1.Reason
+	9,  // 27: leadpact.event.v1.LeadStaged.contact:type_name -> leadpact.event.v1.Contact
+	6,  // 28: leadpact.event.v1.LeadOutcome.outcome:type_name -> leadpact.event.v1.Outcome
+	15, // 29: leadpact.event.v1.HookRefused.headers:type_name -> leadpact.event.v1.Header
+	16, // 30: leadpact.event.v1.HandoffStarted.terms:type_name -> leadpact.event.v1.Terms
+	16, // 31: leadpact.event.v1.HandoffWaiting.terms:type_name -> leadpact.event.v1.Terms
+	16, // 32: leadpact.event.v1.HandoffAssigned.terms:type_name -> leadpact.event.v1.Terms
+	16, // 33: leadpact.event.v1.HandoffReleased.terms:type_name -> leadpact.event.v1.Terms
+	16, // 34: leadpact.event.v1.HandoffClosed.terms:type_name -> leadpact.event.v1.Terms
+	16, // 35: leadpact.event.v1.Clock.terms:type_name -> leadpact.event.v1.Terms
+	22, // 36: leadpact.event.v1.ClockStarted.clock:type_name -> leadpact.event.v1.Clock
+	22, // 37: leadpact.event.v1.ClockWarned.clock:type_name -> leadpact.event.v1.Clock
+	22, // 38: leadpact.event.v1.ClockMet.clock:type_name -> leadpact.event.v1.Clock
+	22, // 39: leadpact.event.v1.ClockBreached.clock:type_name -> leadpact.event.v1.Clock
+	22, // 40: leadpact.event.v1.ClockCancelled.clock:type_name -> leadpact.event.v1.Clock
+	22, // 41: leadpact.event.v1.ClockCorrected.clock:type_name -> leadpact.event.v1.Clock
+	3,  // 42: leadpact.event.v1.LeadReceived.FieldsEntry.value:type_name -> leadpact.event.v1.Value
+	3,  // 43: leadpact.event.v1.Contact.FieldsEntry.value:type_name -> leadpact.event.v1.Value
+	44, // [44:44] is the sub-list for method output_type
+	44, // [44:44] is the sub-list for method input_type
+	44, // [44:44] is the sub-list for extension type_name
+	44, // [44:44] is the sub-list for extension extendee
+	0,  // [0:44] is the sub-list for field type_name
 }
 
 func init() { file_leadpact_event_v1_event_proto_init() }
@@ -2543,6 +2955,7 @@ func file_leadpact_event_v1_event_proto_init() {
 		(*Event_LeadOutcome)(nil),
 		(*Event_LeadMerged)(nil),
 		(*Event_LeadErased)(nil),
+		(*Event_HookRefused)(nil),
 		(*Event_HandoffStarted)(nil),
 		(*Event_HandoffWaiting)(nil),
 		(*Event_HandoffAssigned)(nil),
@@ -2553,6 +2966,7 @@ func file_leadpact_event_v1_event_proto_init() {
 		(*Event_ClockMet)(nil),
 		(*Event_ClockBreached)(nil),
 		(*Event_ClockCancelled)(nil),
+		(*Event_ClockCorrected)(nil),
 		(*Event_AgreementActivated)(nil),
 		(*Event_RosterChanged)(nil),
 	}
@@ -2567,7 +2981,7 @@ func file_leadpact_event_v1_event_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_leadpact_event_v1_event_proto_rawDesc), len(file_leadpact_event_v1_event_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   28,
+			NumMessages:   32,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -27,7 +27,7 @@ import (
 )
 
 // Agreement hands each lead that raises its hand to one of two reps, who has a second to answer. Its sources are website, whose
-// proof is an HMAC, and crm, whose proof is a bearer token and which may send history.
+// proof is an HMAC, and crm, whose proof is a bearer token, which may send history and is a witness.
 //
 //go:embed agreement.yaml
 var Agreement []byte
@@ -150,7 +150,7 @@ func Post(t testing.TB, door, source string, events ...map[string]any) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	from := sender.New("http://"+door+"/v1/hooks/"+source, src.Verify, secret, waitMost)
+	from := sender.New("http://"+door+"/v1/hooks/"+source, src.Verify.Proof, secret, waitMost)
 	defer from.Close()
 	answer, err := from.Post(t.Context(), "", body)
 	if err != nil || answer.Status != http.StatusAccepted || len(answer.IDs) != len(events) {

@@ -1,0 +1,112 @@
+package hook
+
+import (
+	"bytes"
+	"strings"
+	"testing"
+
+	"google.golang.org/protobuf/proto"
+
+	"github.com/leadpact/leadpact/internal/preset"
+	eventv1 "github.com/leadpact/leadpact/proto/leadpact/event/v1"
+)
+
+func TestConsents(t *testing.T) {
+	t.Parallel()
+	no := func(purpose string) *eventv1.Consent { return &eventv1.Consent{Purpose: purpose} }
+	yes := func(purpose string) *eventv1.Consent { return &eventv1.Consent{Purpose: purpose, Granted: true} }
+	for _, c := range []struct {
+		name, source, body string
+		want               []*eventv1.Consent
+	}{
+		{"both", "form", `{"email":"a@b.org","consent":{"contact":false,"marketing":true}}`, []*eventv1.Consent{no("contact"), yes("marketing")}},
+		{"in other words", "form", `{"email":"a@b.org","consent":{"contact":"no","marketing":1}}`, []*eventv1.Consent{no("contact"), yes("marketing")}},
+		{"nothing said", "form", `{"email":"a@b.org","consent":{"contact":null,"marketing":""}}`, nil},
+		{"none", "form", `{"email":"a@b.org"}`, nil},
+		{"undeclared", "form", `{"email":"a@b.org","consent":{"sharing":true}}`, nil},
+		{"in data", "standard", `{"type":"x","data":{"email":"a@b.org","consent":{"contact":false}}}`, []*eventv1.Consent{no("contact")}},
+		{"mapped", "crm", `{"contact":{"emails":["a@b.org"],"opted_in":false},"consent":{"marketing":true,"contact":true}}`, []*eventv1.Consent{yes("contact"), no("marketing")}},
+	} {
+		got := only(t, c.source, c.body, "").GetLeadReceived()
+		if want := (&eventv1.LeadReceived{Consents: c.want}); !proto.Equal(&eventv1.LeadReceived{Consents: got.GetConsents()}, want) {
+			t.Errorf("%s: %v, want %v", c.name, got.GetConsents(), c.want)
+		}
+	}
+}
+
+func TestKindsThatGrantAndWithdraw(t *testing.T) {
+	t.Parallel()
+	s := sourceOf(t, "form")
+	s.Map.Withdrawals, s.Map.Grants = map[string]string{"unsubscribed": "contact"}, map[string]string{"subscribed": "marketing"}
+	for kind, want := range map[string]*eventv1.Consent{"unsubscribed": {Purpose: "contact"}, "subscribed": {Purpose: "marketing", Granted: true}, "other": nil} {
+		m, err := read(s, `{"email":"a@b.org","type":"`+kind+`"}`, "", noon)
+		if err != nil || len(m.Events) != 1 {
+			t.Fatal(err, m)
+		}
+		got := m.Events[0].Event.GetLeadReceived().GetConsents()
+		if want == nil && len(got) == 0 {
+			continue
+		}
+		if len(got) != 1 || !proto.Equal(got[0], want) {
+			t.Errorf("%s says %v, want %v", kind, got, want)
+		}
+	}
+}
+
+func TestConfidence(t *testing.T) {
+	t.Parallel()
+	for said, want := range map[string]float64{"0.6": 0.6, `"0.25"`: 0.25, "1": 1, `""`: 0, "null": 0} {
+		if got := only(t, "form", `{"email":"a@b.org","confidence":`+said+`}`, "").GetLeadReceived().GetConfidence(); got != want {
+			t.Errorf("%s is read as %v, want %v", said, got, want)
+		}
+	}
+}
+
+func TestConsentAndConfidenceThatSayNothing(t *testing.T) {
+	t.Parallel()
+	for body, want := range map[string]string{
+		`{"email":"a@b.org","consent":{"contact":"perhaps"}}`:  `consent to "contact": neither true nor false`,
+		`{"email":"a@b.org","consent":{"contact":{"at":"x"}}}`: `consent to "contact": neither`,
+		`{"email":"a@b.org","confidence":1.5}`:                 "confidence is no number over 0 up to 1",
+		`{"email":"a@b.org","confidence":0}`:                   "confidence is no number over 0 up to 1",
+		`{"email":"a@b.org","confidence":"NaN"}`:               "confidence is no number over 0 up to 1",
+		`{"email":"a@b.org","confidence":"high"}`:              "confidence is no number over 0 up to 1",
+	} {
+		m, err := read(sourceOf(t, "form"), body, "", noon)
+		if err != nil || len(m.Refused) != 1 || !strings.Contains(m.Refused[0].Detail, want) {
+			t.Errorf("%s: %+v, %v; want %s", body, m.Refused, err, want)
+		}
+	}
+}
+
+// Both are part of what an event says: the same id with another consent is a conflict.
+func TestConsentAndConfidenceCountForTheHash(t *testing.T) {
+	t.Parallel()
+	hashOf := func(more string) []byte {
+		return only(t, "form", `{"id":"e","email":"a@b.org"`+more+`}`, "").GetLeadReceived().GetContentHash()
+	}
+	all := []string{"", `,"consent":{"contact":false}`, `,"consent":{"contact":true}`, `,"consent":{"marketing":true}`, `,"confidence":0.5`, `,"confidence":0.6`}
+	for i, a := range all {
+		for _, b := range all[i+1:] {
+			if bytes.Equal(hashOf(a), hashOf(b)) {
+				t.Errorf("%s and %s have one hash", a, b)
+			}
+		}
+	}
+}
+
+// Every pattern of a preset leads to consents too.
+func TestPatternsOfConsent(t *testing.T) {
+	t.Parallel()
+	for _, name := range preset.Names() {
+		p, err := preset.ByName(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, pattern := range p.Map.Any {
+			if _, err := preset.At(strings.ReplaceAll(pattern, "{name}", "consent.a-purpose")); err != nil {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
+	}
+}

@@ -1,0 +1,8 @@
+-- +goose Up
+
+-- When a promise that was recorded as missed had been kept after all, and the source that said so; the zero time and nobody until then.
+ALTER TABLE clocks ADD COLUMN responded_at INTEGER NOT NULL DEFAULT -62135596800000000;
+ALTER TABLE clocks ADD COLUMN witness TEXT NOT NULL DEFAULT '';
+
+-- Who told of what was done outside; empty for what was done at our own doors.
+ALTER TABLE activities ADD COLUMN source TEXT NOT NULL DEFAULT '';
