@@ -177,10 +177,10 @@ func (b *builder) readVerify(n *node) Verify {
 	}
 	kind, value := n.pairs[0].key, n.pairs[0].value
 	v := Verify{Proof: preset.Proof{Kind: preset.ProofKind(kind.text)}}
-	switch v.Kind {
-	case preset.HMAC:
+	if v.Kind == preset.HMAC {
 		v.Header, v.Encoding, v.Algorithm = "X-Signature", "hex", "sha256"
-	case preset.Query:
+	}
+	if v.Kind == preset.Query {
 		v.Param = "key"
 	}
 	shape, detailed := proofShapes()[v.Kind]

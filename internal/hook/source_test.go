@@ -267,7 +267,7 @@ func TestLargeEvent(t *testing.T) {
 	text = strings.Replace(text, "company: company.name}", "company: company.name"+paths+"}", 1)
 	a := parsed(t, text)
 	s, _ := a.Source("crm")
-	m, err := read(New(a, s), fmt.Sprintf(`[{"contact":{"id":"1"},"long":"%s"},{"contact":{"id":"2"}}]`, strings.Repeat("x", maxText)), "", noon)
+	m, err := read(New(a, s), `[{"contact":{"id":"1"},"long":"`+strings.Repeat("x", maxText)+`"},{"contact":{"id":"2"}}]`, "", noon)
 	if err != nil || len(m.Refused) != 1 || m.Refused[0].Index != 0 || len(m.Events) != 1 {
 		t.Errorf("%d taken, refused %v, %v", len(m.Events), m.Refused, err)
 	}

@@ -89,7 +89,7 @@ func (c *quarantineListCommand) Run(ctx context.Context) error {
 	for _, row := range rows {
 		_, _ = fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%d\t%d\t%s\n", row.GetAt().AsTime().Format(time.RFC3339), row.GetService(), row.GetKind(), clean(row.GetSource()),
 			row.GetAttempts(), row.GetSize(), row.GetKey())
-		_, _ = fmt.Fprintf(w, "  %s\n", clean(row.GetReason()))
+		_, _ = fmt.Fprintf(w, "\t\t\t\t\t\t%s\n", clean(row.GetReason())) // cells of its own, so that the columns stay in line
 	}
 	if req.PageToken != "" {
 		_, _ = fmt.Fprintf(w, "… and more: --limit shows them\n")
