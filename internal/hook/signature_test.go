@@ -1,13 +1,78 @@
 package hook
 
 import (
+	"bytes"
+	"crypto/sha256"
+	"encoding"
+	bigendian "encoding/binary"
+	"encoding/hex"
+	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/leadpact/leadpact/internal/preset"
 )
+
+func TestParts(t *testing.T) {
+	t.Parallel()
+	v := vectors()[slices.IndexFunc(vectors(), func(v vector) bool { return v.proof.Part != "" })]
+	holds, other := v.verifier(t), strings.Repeat("0", len(v.signature))
+	for given, want := range map[string]bool{
+		"t=1790000000,v1=@":                       true,
+		"t=1790000000, v1=@":                      true,
+		"t=1790000000,v1=" + other + ",v1=@":      true, // a sender that changes its secret sends both
+		"t=1790000000,v1=@,v0=" + other:           true,
+		"t=1790000000,v1=" + other:                false,
+		"t=1790000000,t=1790000000,v1=@":          false,
+		"t=1790000001,t=1790000000,v1=@":          false,
+		"v1=@":                                    false,
+		"t=1790000000":                            false,
+		"t=1790000000,v1":                         false,
+		"t=1790000000,V1=@":                       false,
+		"t=1790000000;v1=@":                       false,
+		"t=1790000000,v2=@":                       false,
+		"@":                                       false,
+		"t=1790000000,v1=@,v1=" + other[1:] + "g": true,
+	} {
+		r := v.request()
+		r.Header.Set(v.proof.Header, strings.Replace(given, "@", v.signature, 1))
+		if err := holds.Verify(r, v.at); (err == nil) != want {
+			t.Errorf("%s: %v, want taken %v", given, err, want)
+		}
+	}
+}
+
+// TestLengthenedDigest: whoever saw a body with its plain digest can carry the digest on over more bytes without the secret. It is a
+// good digest, and refused for what must stand between.
+func TestLengthenedDigest(t *testing.T) {
+	t.Parallel()
+	p := preset.Proof{Kind: preset.Digest, Header: "X-HubSpot-Signature", Signed: "{secret}{body}"}
+	seen := sha256.Sum256([]byte(sharedKey + postedBody))
+
+	length := len(sharedKey) + len(postedBody) // a few tries, for who does not know it
+	padding := append([]byte{0x80}, make([]byte, (119-length%64)%64)...)
+	padding = bigendian.BigEndian.AppendUint64(padding, uint64(length)*8)
+	state := append([]byte("sha\x03"), seen[:]...)
+	state = append(state, make([]byte, 64)...)
+	state = bigendian.BigEndian.AppendUint64(state, uint64(length+len(padding)))
+	h := sha256.New()
+	if err := h.(encoding.BinaryUnmarshaler).UnmarshalBinary(state); err != nil {
+		t.Fatal(err)
+	}
+	const more = `{"email":"forged@example.com"}`
+	h.Write([]byte(more))
+	forged, body := h.Sum(nil), append(append([]byte(postedBody), padding...), more...)
+	if want := sha256.Sum256(append([]byte(sharedKey), body...)); !bytes.Equal(forged, want[:]) {
+		t.Fatal("the digest is not the one of the longer body: the test proves nothing")
+	}
+	r := &Request{Header: http.Header{"X-Hubspot-Signature": {hex.EncodeToString(forged)}}, Body: body}
+	if verifierOf(t, p, sharedKey).Verify(r, time.Time{}) == nil {
+		t.Error("a lengthened body is taken")
+	}
+}
 
 func TestUnusableProofs(t *testing.T) {
 	t.Parallel()

@@ -333,6 +333,9 @@ func TestHeaders(t *testing.T) {
 						t.Errorf("%s %s is taken", name, what)
 						continue
 					}
+					if what == "empty" && !strings.Contains(err.Error(), "is missing") {
+						t.Errorf("%s empty: the sender is told %q", name, err)
+					}
 					if said := err.Error(); (what == "missing" || what == "doubled") && !strings.Contains(strings.ToLower(said), strings.ToLower(name)) {
 						t.Errorf("%s %s: the sender is told %q", name, what, said)
 					}
