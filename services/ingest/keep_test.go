@@ -195,6 +195,27 @@ func TestKeepsAfterNATSWasAway(t *testing.T) {
 	})
 }
 
+// Google Ads proves itself by a key in the body: what is kept proves nothing any more.
+func TestKeepsNoGoogleKey(t *testing.T) {
+	t.Parallel()
+	log := &faulty{partitions: 1}
+	w := newWorld(t, log, nil).opened()
+	w.agreements.Store(parsed(t, strings.Replace(contract, "  form:\n", "  ads: {preset: google-ads, secret: [env:FORM, env:CRM]}\n  form:\n", 1)))
+	for _, key := range []string{"form-token", "crm-token"} {
+		body := `{"google_key":"` + key + `","lead_id":"","user_column_data":[{"column_id":"EMAIL","string_value":"nobody"}]}`
+		w.refused(key, w.post("ads", body), 422, typeEvent)
+		w.refused("another key", w.post("ads", strings.Replace(body, key, "not-the-key", 1)), 401, typeSignature)
+		kept := keptIn(log.stored())
+		want := strings.Replace(body, key, strings.Repeat("*", len(key)), 1)
+		if h := kept[len(kept)-1].GetHookRefused(); string(h.GetBody()) != want || !bytes.Equal(h.GetDigest(), hook.Digest("ads", []byte(body))) {
+			t.Errorf("kept as %s", h.GetBody())
+		}
+	}
+	if n := len(keptIn(log.stored())); n != 2 {
+		t.Errorf("%d are kept", n)
+	}
+}
+
 // A secret in the body is blanked, whichever of the two it is and however it is written; a header that is the proof is left out.
 func TestKeepsNoSecret(t *testing.T) {
 	t.Parallel()
