@@ -19,7 +19,7 @@ const believed = time.Second
 // door is one source made ready: its proof, its mapping and its bounds.
 type door struct {
 	source    *hook.Source
-	verifiers []hook.Verifier
+	verifiers hook.Any
 	secrets   []string // those of the verifiers
 	agreement string   // its hash
 	// missing says which of the source's secrets cannot be had; what they sign cannot be told from a forgery.
@@ -27,17 +27,6 @@ type door struct {
 	resolved time.Time
 	share    *share
 	bucket   *rate.Limiter // nil without a limit
-}
-
-// verify returns nil when one of the source's secrets made the proof.
-func (d *door) verify(r *hook.Request, now time.Time) error {
-	err := errors.New("the source has no usable secret")
-	for _, v := range d.verifiers {
-		if err = v.Verify(r, now); err == nil {
-			return nil
-		}
-	}
-	return err
 }
 
 // doors keeps the doors of the version in force.

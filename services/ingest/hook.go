@@ -93,7 +93,7 @@ func (s *Service) read(ctx context.Context, d *door, r *hook.Request, unread *Pr
 	}
 	defer end()
 	now := s.cfg.Now() // the body may have been long on its way
-	if err := d.verify(r, now); err != nil {
+	if err := d.verifiers.Verify(r, now); err != nil {
 		if d.missing != nil { // the missing secret may be the one that signed: a 401 would make the sender give up
 			return in, notSetUp()
 		}

@@ -51,13 +51,15 @@ func (c *replayCommand) Run(ctx context.Context) error {
 		defer f.Close() // each line is written through
 		o.Accepted = f
 	}
-	show := showProgress
-	if term.IsTerminal(int(os.Stderr.Fd())) {
-		show = drawProgress
-		defer fmt.Fprintln(os.Stderr)
+	terminal := term.IsTerminal(int(os.Stderr.Fd()))
+	o.Progress = showProgress(os.Stderr)
+	if terminal {
+		o.Progress = drawProgress(os.Stderr)
 	}
-	o.Progress = show(os.Stderr)
 	report, err := replay.Run(ctx, o)
+	if terminal {
+		fmt.Fprintln(os.Stderr) // behind the bar
+	}
 	if report.Rows > 0 || err == nil {
 		if err := c.print(os.Stdout, report); err != nil {
 			return err

@@ -99,6 +99,7 @@ type rig struct {
 	versions *versions
 	metrics  *prometheus.Registry
 	kicks    atomic.Int64
+	errands  []*eventv1.Event // to fetch
 	log      strings.Builder
 }
 
@@ -108,6 +109,11 @@ func newRig(t *testing.T, s store.Scoring, change ...func(*scoring.Config)) *rig
 	r.versions.activate(t)
 	c := scoring.Config{
 		Store: s, Agreements: r.versions, Partitions: partitions, Key: []byte("0123456789abcdef"), Kick: func() { r.kicks.Add(1) },
+		Errand: func(_ context.Context, data []byte, _ string) error {
+			events, err := event.Unpack(data)
+			r.errands = append(r.errands, events...)
+			return err
+		},
 		Metrics: r.metrics, Log: slog.New(slog.NewTextHandler(&r.log, nil)),
 	}
 	for _, f := range change {

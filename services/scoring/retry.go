@@ -48,6 +48,11 @@ func (s *Service) Retry(ctx context.Context, row store.Quarantined, t quarantine
 		v := r.verdict()
 		return v, bus.Permanent(errors.New(v.Reason))
 	}
+	if !t.Dry {
+		if err := s.errands(ctx, r); err != nil {
+			return quarantine.Verdict{}, err
+		}
+	}
 	var done *batch
 	var kept []bool
 	stale := map[int]bool{}
@@ -92,6 +97,29 @@ func (s *Service) Retry(ctx context.Context, row store.Quarantined, t quarantine
 		s.kick()
 	}
 	return r.verdict(), nil
+}
+
+// errands leaves word of what must be fetched for a webhook's events, as the door does. One that is left twice is fetched twice and
+// counts once.
+func (s *Service) errands(ctx context.Context, r *reading) error {
+	data, id := []byte(nil), []string{"errands"}
+	for i, in := range r.in {
+		e := r.events[r.of[i]].event
+		if r.hook == nil || e.GetLeadReceived().GetFetch() == "" {
+			continue
+		}
+		if data == nil {
+			data = event.AppendHead(nil)
+		}
+		data, id = event.AppendFrame(data, in.row.Data), append(id, e.GetSource(), e.GetId())
+	}
+	if data == nil {
+		return nil
+	}
+	if err := s.errand(ctx, data, event.DerivedID(id...)); err != nil {
+		return fmt.Errorf("leave word of what is to be fetched: %w", err)
+	}
+	return nil
 }
 
 // reading is what stands in a row under one agreement.

@@ -299,6 +299,30 @@ func TestRetryTwice(t *testing.T) {
 	})
 }
 
+// A webhook that tells of no more than an id leaves word of what must be fetched, as it would have at the door.
+func TestRetryFetches(t *testing.T) {
+	onBothEngines(t, func(t *testing.T, open opener) {
+		r := newRig(t, open(t))
+		r.versions.activate(t, "  crm:\n", "  hub: {preset: hubspot-app, secret: env:HUB, fetch: {token: env:HUB_TOKEN}}\n  crm:\n")
+		const body = `[{"eventId":1,"subscriptionId":2,"portalId":3,"occurredAt":1772600000000,"subscriptionType":"contact.creation","objectId":9},
+			{"eventId":2,"subscriptionId":2,"portalId":3,"occurredAt":1772600000000,"subscriptionType":"contact.deletion","objectId":8}]`
+		e := refused(body, 0)
+		e.Source, e.GetHookRefused().Digest = "hub", hook.Digest("hub", []byte(body))
+		key := hex.EncodeToString(e.GetHookRefused().GetDigest())
+		r.apply(t, e)
+		if v, err := r.retry(t, key, quarantine.Trial{Dry: true}); err != nil || len(v.Events) != 1 || v.Skipped != 1 || len(r.errands) != 0 {
+			t.Fatalf("dry: %+v, %d errands, %v", v, len(r.errands), err)
+		}
+		v, err := r.retry(t, key, quarantine.Trial{})
+		if err != nil || v.Outcome != quarantine.Applied || v.Events[0].Result != "applied" {
+			t.Fatalf("%+v, %v", v, err)
+		}
+		if len(r.errands) != 1 || r.errands[0].GetId() != v.Events[0].ID || r.errands[0].GetLeadReceived().GetExternalId() != "9" || r.errands[0].GetLeadReceived().GetFetch() == "" {
+			t.Errorf("the errands are %v", r.errands)
+		}
+	})
+}
+
 // Poison of the bus is tried as the bus brought it.
 func TestRetryOfPoison(t *testing.T) {
 	onBothEngines(t, func(t *testing.T, open opener) {

@@ -42,6 +42,9 @@ type Config struct {
 	Key []byte
 	// Kick wakes the relay after a commit that queued something. It must not block.
 	Kick func()
+	// Errand leaves word of what must be fetched, as bus.Bus.PublishErrand does: a webhook that comes out of quarantine may have told of
+	// no more than an id.
+	Errand func(ctx context.Context, data []byte, id string) error
 	// Quarantine bounds what is kept of one source's refused webhooks; zero is 10,000 of them and 64 MiB.
 	Quarantine store.Bound
 	Metrics    prometheus.Registerer
@@ -56,6 +59,7 @@ type Service struct {
 	partitions int
 	key        []byte
 	kick       func()
+	errand     func(ctx context.Context, data []byte, id string) error
 	bound      store.Bound
 	metrics    *metrics
 	log        *slog.Logger
@@ -69,8 +73,8 @@ var (
 // New checks the configuration and registers the metrics.
 func New(c Config) (*Service, error) {
 	switch {
-	case c.Store == nil, c.Agreements == nil, c.Kick == nil, c.Metrics == nil, c.Log == nil:
-		return nil, errors.New("start scoring: the store, the agreements, the relay's kick, the metrics and the log are all needed")
+	case c.Store == nil, c.Agreements == nil, c.Kick == nil, c.Errand == nil, c.Metrics == nil, c.Log == nil:
+		return nil, errors.New("start scoring: the store, the agreements, the relay's kick, the errands, the metrics and the log are all needed")
 	case c.Partitions < 1:
 		return nil, fmt.Errorf("start scoring: %d partitions; at least 1 is needed", c.Partitions)
 	case len(c.Key) < shortestKey:
@@ -84,7 +88,7 @@ func New(c Config) (*Service, error) {
 		c.Quarantine = store.Bound{Rows: 10_000, Bytes: 64 << 20}
 	}
 	return &Service{
-		store: c.Store, agreements: c.Agreements, partitions: c.Partitions, key: c.Key, kick: c.Kick, bound: c.Quarantine, metrics: m, log: c.Log,
+		store: c.Store, agreements: c.Agreements, partitions: c.Partitions, key: c.Key, kick: c.Kick, errand: c.Errand, bound: c.Quarantine, metrics: m, log: c.Log,
 	}, nil
 }
 

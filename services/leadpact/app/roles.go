@@ -122,8 +122,8 @@ func (a *App) openScoring(s store.Scoring) error {
 	}
 	relay := a.relay(event.Scoring, s)
 	svc, err := scoring.New(scoring.Config{
-		Store: s, Agreements: a.versions, Partitions: a.bus.Partitions(), Key: key, Kick: relay.Kick, Metrics: a.registry,
-		Log: a.logger.With("role", event.Scoring),
+		Store: s, Agreements: a.versions, Partitions: a.bus.Partitions(), Key: key, Kick: relay.Kick, Errand: a.bus.PublishErrand,
+		Metrics: a.registry, Log: a.logger.With("role", event.Scoring),
 	})
 	if err != nil {
 		return err

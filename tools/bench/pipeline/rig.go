@@ -229,7 +229,7 @@ func (r *rig) run(ctx context.Context, look func(role string, h bus.Handler) bus
 	}
 	sc, err := scoring.New(scoring.Config{
 		Store: r.scoring, Agreements: one{r.agreement}, Partitions: partitions, Key: []byte("the key of the benchmarks"),
-		Kick: relay(event.Scoring, r.scoring).Kick, Metrics: registry, Log: log,
+		Kick: relay(event.Scoring, r.scoring).Kick, Errand: r.bus.PublishErrand, Metrics: registry, Log: log,
 	})
 	if err != nil {
 		return err
