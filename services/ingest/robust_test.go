@@ -18,6 +18,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -38,7 +39,17 @@ func newOutpost(t *testing.T, w *world) *outpost {
 	said := &journal{}
 	server := &http.Server{
 		Handler: w.handler, MaxHeaderBytes: 16 << 10, ErrorLog: slog.NewLogLogger(slog.NewTextHandler(said, nil), slog.LevelError),
-		ReadHeaderTimeout: 2 * time.Second, ReadTimeout: 3 * time.Second, WriteTimeout: 20 * time.Second, IdleTimeout: time.Minute,
+		ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 8 * time.Second, WriteTimeout: 20 * time.Second, IdleTimeout: time.Minute,
+	}
+	var open sync.WaitGroup // net/http does not wait for the connections that it closes
+	server.ConnState = func(_ net.Conn, state http.ConnState) {
+		switch state {
+		case http.StateNew:
+			open.Add(1)
+		case http.StateClosed:
+			open.Done()
+		case http.StateActive, http.StateIdle, http.StateHijacked:
+		}
 	}
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -53,6 +64,7 @@ func newOutpost(t *testing.T, w *world) *outpost {
 		if err := <-done; !errors.Is(err, http.ErrServerClosed) {
 			t.Error(err)
 		}
+		open.Wait()
 	})
 	return &outpost{world: w, address: l.Addr().String(), said: said}
 }
@@ -98,6 +110,9 @@ func (o *outpost) answers(raw []byte, hold bool) ([]heard, error) {
 		}
 		body, err := io.ReadAll(resp.Body)
 		_ = resp.Body.Close()
+		if errors.Is(err, syscall.ECONNRESET) {
+			return out, nil // it hung up on what it had not read, and the answer was lost with it
+		}
 		if err != nil {
 			return out, fmt.Errorf("an answer breaks off: %w", err)
 		}
