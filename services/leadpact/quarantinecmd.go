@@ -84,17 +84,34 @@ func (c *quarantineListCommand) Run(ctx context.Context) error {
 		fmt.Println("nothing waits")
 		return nil
 	}
-	w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
+	return writeQuarantined(os.Stdout, rows, req.PageToken != "")
+}
+
+// writeQuarantined writes the rows as a table, and under each its reason: that is the table's lines taken apart again.
+func writeQuarantined(out io.Writer, rows []*leadpactv1.Quarantined, more bool) error {
+	var table strings.Builder
+	w := tabwriter.NewWriter(&table, 0, 0, 2, ' ', 0)
 	_, _ = fmt.Fprintln(w, "SINCE\tSERVICE\tKIND\tSOURCE\tATTEMPTS\tBYTES\tKEY") // Flush says what failed
 	for _, row := range rows {
 		_, _ = fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%d\t%d\t%s\n", row.GetAt().AsTime().Format(time.RFC3339), row.GetService(), row.GetKind(), clean(row.GetSource()),
 			row.GetAttempts(), row.GetSize(), row.GetKey())
-		_, _ = fmt.Fprintf(w, "\t\t\t\t\t\t%s\n", clean(row.GetReason())) // cells of its own, so that the columns stay in line
 	}
-	if req.PageToken != "" {
-		_, _ = fmt.Fprintf(w, "… and more: --limit shows them\n")
+	if err := w.Flush(); err != nil {
+		return err
 	}
-	return w.Flush()
+	for i, line := range strings.Split(strings.TrimSuffix(table.String(), "\n"), "\n") {
+		if i > 0 {
+			line += "\n  " + clean(rows[i-1].GetReason())
+		}
+		if _, err := fmt.Fprintln(out, line); err != nil {
+			return err
+		}
+	}
+	if more {
+		_, err := fmt.Fprintln(out, "… and more: --limit shows them")
+		return err
+	}
+	return nil
 }
 
 // quarantined is a row as JSON.
