@@ -19,7 +19,7 @@ var rosterText []byte
 const (
 	websiteSecret    = "chaos-website"
 	leadKey          = "chaos-chaos-chaos-chaos-chaos-ok"
-	mauticSecret     = "chaos-mautic"
+	mauticSecret     = "chaos-mautic" //nolint:gosec // nobody else listens there
 	hubspotSecret    = "chaos-hubspot"
 	salesforceSecret = "chaos-salesforce"
 	salesforceOrg    = "00D000000000001"

@@ -13,8 +13,8 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials/insecure"
 
-	"github.com/leadpact/leadpact/internal/preset"
 	"github.com/leadpact/leadpact/internal/identity"
+	"github.com/leadpact/leadpact/internal/preset"
 	leadpactv1 "github.com/leadpact/leadpact/proto/leadpact/v1"
 	"github.com/leadpact/leadpact/services/leadpact/sender"
 )

@@ -115,8 +115,8 @@ type tool struct {
 	body func(numbers []int64) (body []byte, contentType string)
 	// batch is how many events it puts into one request at most.
 	batch int
-	// pause is how long it waits after the n-th failed try.
-	pause func(n int, answer *http.Response) time.Duration
+	// pause is how long it waits after the n-th failed try, which may have been told when to come again.
+	pause func(n int, retryAfter string) time.Duration
 
 	door     string
 	accepted io.Writer
@@ -146,13 +146,13 @@ func (t *tool) deliver(ctx context.Context, numbers []int64) {
 	body, contentType := t.body(numbers)
 	for n := 1; ctx.Err() == nil; n++ {
 		t.requests.Add(1)
-		answer, err := t.post(ctx, body, contentType)
-		if err == nil && answer.StatusCode < 300 {
+		status, retryAfter, err := t.post(ctx, body, contentType)
+		if err == nil && status < 300 {
 			t.keep(body, contentType)
 			return
 		}
-		if err == nil && answer.StatusCode < 500 && answer.StatusCode != http.StatusTooManyRequests && answer.StatusCode != http.StatusRequestTimeout {
-			t.fail(fmt.Errorf("told %s: it would never come again", answer.Status))
+		if err == nil && status < 500 && status != http.StatusTooManyRequests && status != http.StatusRequestTimeout {
+			t.fail(fmt.Errorf("told %d: it would never come again", status))
 			return
 		}
 		if n > 60 {
@@ -160,33 +160,33 @@ func (t *tool) deliver(ctx context.Context, numbers []int64) {
 			return
 		}
 		t.repeats.Add(1)
-		wait(ctx, t.pause(n, answer))
+		wait(ctx, t.pause(n, retryAfter))
 	}
 }
 
-func (t *tool) post(ctx context.Context, body []byte, contentType string) (*http.Response, error) {
+func (t *tool) post(ctx context.Context, body []byte, contentType string) (status int, retryAfter string, err error) {
 	url := "http://" + t.door + "/v1/hooks/" + t.source
 	given := &hook.Request{Method: http.MethodPost, URI: url, Query: map[string][]string{}, Header: http.Header{"Content-Type": {contentType}}, Body: body}
 	if err := hook.Sign(t.reads.Verify.Proof, t.secret, given, time.Now()); err != nil {
-		return nil, err
+		return 0, "", err
 	}
 	if len(given.Query) > 0 {
 		url += "?" + given.Query.Encode()
 	}
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, url, bytes.NewReader(given.Body))
 	if err != nil {
-		return nil, err
+		return 0, "", err
 	}
 	req.Header = given.Header
 	client := http.Client{Timeout: 5 * time.Second}
 	resp, err := client.Do(req)
 	if err != nil {
 		t.count(0)
-		return nil, err
+		return 0, "", err
 	}
 	_, _ = io.Copy(io.Discard, resp.Body) // the status says it all
 	t.count(resp.StatusCode)
-	return resp, resp.Body.Close()
+	return resp.StatusCode, resp.Header.Get("Retry-After"), resp.Body.Close()
 }
 
 func (t *tool) count(status int) {
@@ -229,20 +229,20 @@ func (t *tool) keep(body []byte, contentType string) {
 // The pauses of each tool, a minute of theirs as about a second of ours.
 
 // mauticPause: the next run of its queue.
-func mauticPause(int, *http.Response) time.Duration { return 5 * time.Second }
+func mauticPause(int, string) time.Duration { return 5 * time.Second }
 
 // hubspotPause doubles with jitter, and Retry-After counts.
-func hubspotPause(n int, answer *http.Response) time.Duration {
-	if answer != nil {
-		if s, err := strconv.Atoi(answer.Header.Get("Retry-After")); err == nil {
-			return time.Duration(s)*time.Second + time.Duration(rand.IntN(1000))*time.Millisecond //nolint:gosec // jitter
-		}
+func hubspotPause(n int, retryAfter string) time.Duration {
+	if s, err := strconv.Atoi(retryAfter); err == nil {
+		return time.Duration(s)*time.Second + time.Duration(rand.IntN(1000))*time.Millisecond //nolint:gosec // jitter
 	}
 	return min(time.Second<<min(n, 4), 15*time.Second) + time.Duration(rand.IntN(1000))*time.Millisecond //nolint:gosec // jitter
 }
 
 // salesforcePause doubles up to a bound.
-func salesforcePause(n int, _ *http.Response) time.Duration { return min(time.Second<<min(n, 4), 12*time.Second) }
+func salesforcePause(n int, _ string) time.Duration {
+	return min(time.Second<<min(n, 4), 12*time.Second)
+}
 
 // The bodies.
 
