@@ -60,12 +60,18 @@ func (s *Service) take(w http.ResponseWriter, r *http.Request) (source string, a
 	if wait := d.empty(now); wait > 0 { // before anything is read
 		return source, a, tooOften(wait)
 	}
+	posted := s.request(r, nil)
+	if hook.Bodiless(d.source.Verify.Kind) { // a stranger then holds no room that is the source's
+		if problem := d.prove(posted, now); problem != nil {
+			return source, a, problem
+		}
+	}
 	body, release, problem := s.bodies.read(w, r, d.share)
 	defer release()
 	if problem != nil {
 		return source, a, problem
 	}
-	posted := s.request(r, body)
+	posted.Body = body
 	in, problem := s.read(r.Context(), d, posted, unread)
 	switch {
 	case problem != nil && problem.poison:
@@ -93,11 +99,8 @@ func (s *Service) read(ctx context.Context, d *door, r *hook.Request, unread *Pr
 	}
 	defer end()
 	now := s.cfg.Now() // the body may have been long on its way
-	if err := d.verifiers.Verify(r, now); err != nil {
-		if d.missing != nil { // the missing secret may be the one that signed: a 401 would make the sender give up
-			return in, notSetUp()
-		}
-		return in, unsigned(err.Error())
+	if problem := d.prove(r, now); problem != nil {
+		return in, problem
 	}
 	if !d.spend(now) { // strangers do not use up what the source may post
 		return in, tooOften(d.empty(now))
