@@ -141,13 +141,18 @@ func (s *Source) Read(r *Request, now time.Time) (Read, error) {
 	return out, nil
 }
 
-// requestID is the sender's id of the whole request, where it can be believed: a signature may cover the body alone, so whoever got
-// hold of a signed body could send it again and again under ids of his own.
+// requestID is the sender's id of the whole request, where it can be believed.
 func (s *Source) requestID(r *Request) string {
-	if s.IDHeader == "" || s.Verify.Kind == preset.HMAC || s.Verify.Kind == preset.Digest {
+	if s.IDHeader == "" || !s.BelievesID() {
 		return ""
 	}
 	return r.Header.Get(s.IDHeader)
+}
+
+// BelievesID says whether an id in a header counts. A signature may cover the body alone, so whoever got hold of a signed body could
+// send it again and again under ids of his own.
+func (s *Source) BelievesID() bool {
+	return s.Verify.Kind != preset.HMAC && s.Verify.Kind != preset.Digest
 }
 
 // wanted says whether an event counts, by the preset's rules and the accounts that the agreement lists.

@@ -2,7 +2,6 @@ package ingest
 
 import (
 	"context"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"net/http"
@@ -56,7 +55,7 @@ func (d *door) refusal(r *hook.Request, now time.Time, reason string, refused []
 	for _, one := range refused {
 		h.Refused = append(h.Refused, uint32(one.Index))
 	}
-	key := hex.EncodeToString(digest)
+	key := hook.RefusedKey(h)
 	e := &eventv1.Event{
 		Id: event.DerivedID("hook.refused", d.source.Name, key), Source: d.source.Name, OccurredAt: event.Micros(now), RecordedAt: event.Micros(now),
 		Mode: eventv1.Mode_MODE_LIVE, Agreement: d.agreement, Body: &eventv1.Event_HookRefused{HookRefused: h},
@@ -84,15 +83,16 @@ func (d *door) blanked(body []byte) ([]byte, error) {
 	return body, nil
 }
 
-// meaningful are the headers that reading a body depends on, sorted, without the one that proves it.
+// meaningful are the headers that reading a body depends on, sorted, without the one that proves it, and without an id that nobody
+// believes: with each that he makes up, whoever got hold of a signed body would have a place more in quarantine.
 func (d *door) meaningful(h http.Header) []*eventv1.Header {
 	var out []*eventv1.Header
 	for name, values := range h {
 		switch {
 		case strings.EqualFold(name, d.source.Verify.Header), strings.EqualFold(name, "Authorization"):
 			continue
-		case name == "Content-Type", name == "Content-Encoding", name == "Webhook-Id", strings.HasPrefix(name, "Ce-"),
-			d.source.IDHeader != "" && strings.EqualFold(name, d.source.IDHeader):
+		case name == "Content-Type", name == "Content-Encoding", strings.HasPrefix(name, "Ce-"):
+		case d.source.BelievesID() && (name == "Webhook-Id" || strings.EqualFold(name, d.source.IDHeader)):
 		default:
 			continue
 		}
