@@ -75,7 +75,7 @@ func (s *Service) take(w http.ResponseWriter, r *http.Request) (source string, a
 	in, problem := s.read(r.Context(), d, posted, unread)
 	switch {
 	case problem != nil && problem.poison:
-		problem = s.keep(r.Context(), d, posted, s.cfg.Now(), problem)
+		problem = s.keep(r.Context(), d, posted, s.cfg.Now(), problem.Detail, problem)
 	case problem == nil:
 		a, problem = s.store(r.Context(), d, posted, in)
 	}
@@ -124,13 +124,13 @@ func (s *Service) store(ctx context.Context, d *door, r *hook.Request, in hook.R
 	source, now := d.source.Name, s.cfg.Now()
 	s.metrics.leave(source, "refused", len(in.Refused))
 	if len(in.Refused) > 0 && len(in.Events) == 0 {
-		return a, s.keep(ctx, d, r, now, &Problem{
+		return a, s.keep(ctx, d, r, now, whyOf(in), &Problem{
 			Type: typeEvent, Title: "No event could be taken", Status: http.StatusUnprocessableEntity,
 			Detail: in.Refused[0].Detail, Events: in.Refused,
 		})
 	}
 	if len(in.Refused) > 0 { // an answer in fixed words says of the whole that it is safe, so this part must be too
-		if problem := s.keep(ctx, d, r, now, nil, in.Refused...); problem != nil {
+		if problem := s.keep(ctx, d, r, now, whyOf(in), nil, in.Refused...); problem != nil {
 			return a, problem
 		}
 	}

@@ -18,13 +18,7 @@ import (
 // keep makes a body durable that proved its sender and cannot be taken in: it goes through the log into quarantine, where a changed
 // mapping is tried on it, so that a sender which never comes again loses nothing. It returns p, the answer, when the body is safe, and
 // else one that lets the sender come again. refused are the events of a body of which the others are taken; then p is nil.
-func (s *Service) keep(ctx context.Context, d *door, r *hook.Request, now time.Time, p *Problem, refused ...hook.Refusal) *Problem {
-	reason := ""
-	if p != nil {
-		reason = p.Detail
-	} else if len(refused) > 0 {
-		reason = fmt.Sprintf("event %d of the body: %s", refused[0].Index, refused[0].Detail)
-	}
+func (s *Service) keep(ctx context.Context, d *door, r *hook.Request, now time.Time, reason string, p *Problem, refused ...hook.Refusal) *Problem {
 	e, err := d.refusal(r, now, reason, refused)
 	if err != nil {
 		s.cfg.Logger.Error("a refused body is not kept", "source", d.source.Name, "error", err)
@@ -42,6 +36,15 @@ func (s *Service) keep(ctx context.Context, d *door, r *hook.Request, now time.T
 	}
 	s.metrics.kept.WithLabelValues(d.source.Name).Inc()
 	return p
+}
+
+// whyOf is the reason why a body with refused events is kept, in the words of a retry.
+func whyOf(in hook.Read) string {
+	first := in.Refused[0].Detail
+	if all := len(in.Events) + len(in.Refused); all > 1 {
+		return fmt.Sprintf("%d of %d events, the first: %s", len(in.Refused), all, first)
+	}
+	return first
 }
 
 // refusal is the event that carries a refused body. It holds nothing that proves the sender.

@@ -173,6 +173,17 @@ func TestKeepsWhatABatchLeft(t *testing.T) {
 	if len(kept) != 1 || string(kept[0].GetHookRefused().GetBody()) != body {
 		t.Fatalf("kept %v", kept)
 	}
+	const first = "the event names nobody: "
+	if why := kept[0].GetHookRefused().GetReason(); !strings.HasPrefix(why, "2 of 4 events, the first: "+first) {
+		t.Errorf("the reason is %q", why)
+	}
+	w.refused("none is good", w.post("form", `[{"id":"b"},{"id":"e"}]`), 422, typeEvent)
+	w.refused("one, and it is not good", w.post("form", `[{"id":"b"}]`), 422, typeEvent)
+	for i, want := range []string{"2 of 2 events, the first: " + first, first} {
+		if why := keptIn(log.stored())[i+1].GetHookRefused().GetReason(); !strings.HasPrefix(why, want) {
+			t.Errorf("the reason is %q", why)
+		}
+	}
 	if places := kept[0].GetHookRefused().GetRefused(); len(places) != 2 || places[0] != 1 || places[1] != 3 {
 		t.Errorf("the places are %v", places)
 	}
