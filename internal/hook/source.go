@@ -64,6 +64,8 @@ type Event struct {
 	Event *eventv1.Event
 	// Index is its place in the body, from 0.
 	Index int
+	// Unnamed says that the sender gave no id: it is made of the source and the body.
+	Unnamed bool
 	// Key is the strongest identifier, by which work is split.
 	Key string
 	// Wire is the event marshalled: once, for its size, its content's hash and the log.
@@ -198,7 +200,8 @@ func (s *Source) event(sc scope, id string, now time.Time, fallback func() strin
 	default:
 		e.Id = id
 	}
-	if e.GetId() == "" {
+	unnamed := e.GetId() == ""
+	if unnamed {
 		e.Id = fallback()
 	}
 	lr := &eventv1.LeadReceived{
@@ -237,7 +240,7 @@ func (s *Source) event(sc scope, id string, now time.Time, fallback func() strin
 	if len(wire) > maxEvent {
 		return Event{Event: &eventv1.Event{Id: e.GetId()}}, fmt.Errorf("the event holds more than %d bytes", maxEvent)
 	}
-	return Event{Event: e, Key: identifiers[0], Wire: wire}, nil
+	return Event{Event: e, Unnamed: unnamed, Key: identifiers[0], Wire: wire}, nil
 }
 
 func nobody(m *preset.Mapping) error {

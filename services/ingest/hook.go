@@ -174,7 +174,7 @@ func (s *Service) accept(ctx context.Context, d *door, events []hook.Event) *Pro
 	}
 	switch {
 	case err == nil:
-		s.metrics.accept(source, len(events))
+		s.metrics.accept(source, events)
 		return nil
 	case errors.Is(err, errNoisy):
 		s.metrics.leave(source, "unavailable", len(events))
