@@ -64,6 +64,8 @@ type Event struct {
 	Event *eventv1.Event
 	// Index is its place in the body, from 0.
 	Index int
+	// Unnamed says that the sender gave no id: it is made of the source and the body.
+	Unnamed bool
 	// Key is the strongest identifier, by which work is split.
 	Key string
 	// Wire is the event marshalled: once, for its size, its content's hash and the log.
@@ -141,13 +143,18 @@ func (s *Source) Read(r *Request, now time.Time) (Read, error) {
 	return out, nil
 }
 
-// requestID is the sender's id of the whole request, where it can be believed: a signature may cover the body alone, so whoever got
-// hold of a signed body could send it again and again under ids of his own.
+// requestID is the sender's id of the whole request, where it can be believed.
 func (s *Source) requestID(r *Request) string {
-	if s.IDHeader == "" || s.Verify.Kind == preset.HMAC || s.Verify.Kind == preset.Digest {
+	if s.IDHeader == "" || !s.BelievesID() {
 		return ""
 	}
 	return r.Header.Get(s.IDHeader)
+}
+
+// BelievesID says whether an id in a header counts. A signature may cover the body alone, so whoever got hold of a signed body could
+// send it again and again under ids of his own.
+func (s *Source) BelievesID() bool {
+	return s.Verify.Kind != preset.HMAC && s.Verify.Kind != preset.Digest
 }
 
 // wanted says whether an event counts, by the preset's rules and the accounts that the agreement lists.
@@ -193,7 +200,8 @@ func (s *Source) event(sc scope, id string, now time.Time, fallback func() strin
 	default:
 		e.Id = id
 	}
-	if e.GetId() == "" {
+	unnamed := e.GetId() == ""
+	if unnamed {
 		e.Id = fallback()
 	}
 	lr := &eventv1.LeadReceived{
@@ -232,7 +240,7 @@ func (s *Source) event(sc scope, id string, now time.Time, fallback func() strin
 	if len(wire) > maxEvent {
 		return Event{Event: &eventv1.Event{Id: e.GetId()}}, fmt.Errorf("the event holds more than %d bytes", maxEvent)
 	}
-	return Event{Event: e, Key: identifiers[0], Wire: wire}, nil
+	return Event{Event: e, Unnamed: unnamed, Key: identifiers[0], Wire: wire}, nil
 }
 
 func nobody(m *preset.Mapping) error {

@@ -46,6 +46,16 @@ func NewVerifier(p preset.Proof, secret string) (Verifier, error) {
 	return nil, fmt.Errorf("no proof is called %q", p.Kind) // Check has said so
 }
 
+// Bodiless says that a proof of this kind can be verified before the body is read.
+func Bodiless(kind preset.ProofKind) bool {
+	switch kind {
+	case preset.Bearer, preset.Basic, preset.Header, preset.Query:
+		return true
+	case preset.HMAC, preset.Digest, preset.Body, preset.StandardWebhook:
+	}
+	return false
+}
+
 var errEmpty = errors.New("the secret is empty")
 
 // Any is the verifiers of one source, a secret each: one that holds is enough, so that secrets can be changed over.

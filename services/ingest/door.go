@@ -106,6 +106,18 @@ func (d *doors) boundsOf(s agreement.Source) *bounds {
 	return b
 }
 
+// prove returns nil when r is the source's.
+func (d *door) prove(r *hook.Request, now time.Time) *Problem {
+	err := d.verifiers.Verify(r, now)
+	switch {
+	case err == nil:
+		return nil
+	case d.missing != nil: // the missing secret may be the one that signed: a 401 would make the sender give up
+		return notSetUp()
+	}
+	return unsigned(err.Error())
+}
+
 // empty says how long it takes until the source may post again; 0 when it may now.
 func (d *door) empty(now time.Time) time.Duration {
 	if d.bucket == nil {

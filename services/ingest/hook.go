@@ -60,16 +60,22 @@ func (s *Service) take(w http.ResponseWriter, r *http.Request) (source string, a
 	if wait := d.empty(now); wait > 0 { // before anything is read
 		return source, a, tooOften(wait)
 	}
+	posted := s.request(r, nil)
+	if hook.Bodiless(d.source.Verify.Kind) { // a stranger then holds no room that is the source's
+		if problem := d.prove(posted, now); problem != nil {
+			return source, a, problem
+		}
+	}
 	body, release, problem := s.bodies.read(w, r, d.share)
 	defer release()
 	if problem != nil {
 		return source, a, problem
 	}
-	posted := s.request(r, body)
+	posted.Body = body
 	in, problem := s.read(r.Context(), d, posted, unread)
 	switch {
 	case problem != nil && problem.poison:
-		problem = s.keep(r.Context(), d, posted, s.cfg.Now(), problem)
+		problem = s.keep(r.Context(), d, posted, s.cfg.Now(), problem.Detail, problem)
 	case problem == nil:
 		a, problem = s.store(r.Context(), d, posted, in)
 	}
@@ -93,11 +99,8 @@ func (s *Service) read(ctx context.Context, d *door, r *hook.Request, unread *Pr
 	}
 	defer end()
 	now := s.cfg.Now() // the body may have been long on its way
-	if err := d.verifiers.Verify(r, now); err != nil {
-		if d.missing != nil { // the missing secret may be the one that signed: a 401 would make the sender give up
-			return in, notSetUp()
-		}
-		return in, unsigned(err.Error())
+	if problem := d.prove(r, now); problem != nil {
+		return in, problem
 	}
 	if !d.spend(now) { // strangers do not use up what the source may post
 		return in, tooOften(d.empty(now))
@@ -121,13 +124,13 @@ func (s *Service) store(ctx context.Context, d *door, r *hook.Request, in hook.R
 	source, now := d.source.Name, s.cfg.Now()
 	s.metrics.leave(source, "refused", len(in.Refused))
 	if len(in.Refused) > 0 && len(in.Events) == 0 {
-		return a, s.keep(ctx, d, r, now, &Problem{
+		return a, s.keep(ctx, d, r, now, whyOf(in), &Problem{
 			Type: typeEvent, Title: "No event could be taken", Status: http.StatusUnprocessableEntity,
 			Detail: in.Refused[0].Detail, Events: in.Refused,
 		})
 	}
 	if len(in.Refused) > 0 { // an answer in fixed words says of the whole that it is safe, so this part must be too
-		if problem := s.keep(ctx, d, r, now, nil, in.Refused...); problem != nil {
+		if problem := s.keep(ctx, d, r, now, whyOf(in), nil, in.Refused...); problem != nil {
 			return a, problem
 		}
 	}
@@ -171,7 +174,7 @@ func (s *Service) accept(ctx context.Context, d *door, events []hook.Event) *Pro
 	}
 	switch {
 	case err == nil:
-		s.metrics.accept(source, len(events))
+		s.metrics.accept(source, events)
 		return nil
 	case errors.Is(err, errNoisy):
 		s.metrics.leave(source, "unavailable", len(events))

@@ -183,6 +183,26 @@ func TestCountersBeginAtZero(t *testing.T) {
 	}
 }
 
+// Events to which their sender gave no id are counted when they are accepted, wherever the id would stand.
+func TestCountsEventsWithoutID(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, &faulty{partitions: 1}, nil).opened()
+	eventually(t, "every source has its counter", func() bool {
+		n, err := testutil.GatherAndCount(w.registry, "leadpact_ingest_events_without_id_total")
+		return err == nil && n == len(w.agreements.Load().Sources)
+	})
+	w.took("two of three", w.post("form", `[{"external_id":"1"},{"id":"a","external_id":"2"},{"id":"","external_id":"3"},{}]`))
+	w.took("one", w.post("signed", `{"external_id":"1"}`))
+	w.took("none", w.post("crm", ofCRM("1")))
+	w.took("none but in a header", w.post("standard", `{"type":"a","timestamp":"2026-03-04T12:00:00Z","data":{"external_id":"1"}}`))
+	w.refused("nobody", w.post("signed", `{}`), 422, typeEvent)
+	for source, want := range map[string]float64{"form": 2, "signed": 1, "crm": 0, "standard": 0} {
+		if got := testutil.ToFloat64(w.service.metrics.unnamed.WithLabelValues(source)); got != want {
+			t.Errorf("%v events of %s have no id, want %v", got, source, want)
+		}
+	}
+}
+
 func TestNoAgreementYet(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, &faulty{partitions: 1}, nil).opened()

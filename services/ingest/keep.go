@@ -2,7 +2,6 @@ package ingest
 
 import (
 	"context"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"net/http"
@@ -19,13 +18,7 @@ import (
 // keep makes a body durable that proved its sender and cannot be taken in: it goes through the log into quarantine, where a changed
 // mapping is tried on it, so that a sender which never comes again loses nothing. It returns p, the answer, when the body is safe, and
 // else one that lets the sender come again. refused are the events of a body of which the others are taken; then p is nil.
-func (s *Service) keep(ctx context.Context, d *door, r *hook.Request, now time.Time, p *Problem, refused ...hook.Refusal) *Problem {
-	reason := ""
-	if p != nil {
-		reason = p.Detail
-	} else if len(refused) > 0 {
-		reason = fmt.Sprintf("event %d of the body: %s", refused[0].Index, refused[0].Detail)
-	}
+func (s *Service) keep(ctx context.Context, d *door, r *hook.Request, now time.Time, reason string, p *Problem, refused ...hook.Refusal) *Problem {
 	e, err := d.refusal(r, now, reason, refused)
 	if err != nil {
 		s.cfg.Logger.Error("a refused body is not kept", "source", d.source.Name, "error", err)
@@ -45,6 +38,15 @@ func (s *Service) keep(ctx context.Context, d *door, r *hook.Request, now time.T
 	return p
 }
 
+// whyOf is the reason why a body with refused events is kept, in the words of a retry.
+func whyOf(in hook.Read) string {
+	first := in.Refused[0].Detail
+	if all := len(in.Events) + len(in.Refused); all > 1 {
+		return fmt.Sprintf("%d of %d events, the first: %s", len(in.Refused), all, first)
+	}
+	return first
+}
+
 // refusal is the event that carries a refused body. It holds nothing that proves the sender.
 func (d *door) refusal(r *hook.Request, now time.Time, reason string, refused []hook.Refusal) (hook.Event, error) {
 	body, err := d.blanked(r.Body)
@@ -56,7 +58,7 @@ func (d *door) refusal(r *hook.Request, now time.Time, reason string, refused []
 	for _, one := range refused {
 		h.Refused = append(h.Refused, uint32(one.Index))
 	}
-	key := hex.EncodeToString(digest)
+	key := hook.RefusedKey(h)
 	e := &eventv1.Event{
 		Id: event.DerivedID("hook.refused", d.source.Name, key), Source: d.source.Name, OccurredAt: event.Micros(now), RecordedAt: event.Micros(now),
 		Mode: eventv1.Mode_MODE_LIVE, Agreement: d.agreement, Body: &eventv1.Event_HookRefused{HookRefused: h},
@@ -84,15 +86,16 @@ func (d *door) blanked(body []byte) ([]byte, error) {
 	return body, nil
 }
 
-// meaningful are the headers that reading a body depends on, sorted, without the one that proves it.
+// meaningful are the headers that reading a body depends on, sorted, without the one that proves it, and without an id that nobody
+// believes: with each that he makes up, whoever got hold of a signed body would have a place more in quarantine.
 func (d *door) meaningful(h http.Header) []*eventv1.Header {
 	var out []*eventv1.Header
 	for name, values := range h {
 		switch {
 		case strings.EqualFold(name, d.source.Verify.Header), strings.EqualFold(name, "Authorization"):
 			continue
-		case name == "Content-Type", name == "Content-Encoding", name == "Webhook-Id", strings.HasPrefix(name, "Ce-"),
-			d.source.IDHeader != "" && strings.EqualFold(name, d.source.IDHeader):
+		case name == "Content-Type", name == "Content-Encoding", strings.HasPrefix(name, "Ce-"):
+		case d.source.BelievesID() && (name == "Webhook-Id" || strings.EqualFold(name, d.source.IDHeader)):
 		default:
 			continue
 		}

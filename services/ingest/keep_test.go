@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"compress/gzip"
 	"context"
-	"encoding/hex"
 	"errors"
 	"net/http"
 	"strings"
@@ -94,7 +93,7 @@ func TestKeepsWhatItRefuses(t *testing.T) {
 				t.Errorf("kept as %v", h)
 			}
 			if e.GetSource() != c.source || e.GetAgreement() != w.agreements.Load().Hash || e.GetRecordedAt() != event.Micros(noon) || e.GetId() == "" ||
-				log.stored()[0].partition != event.Partition(hex.EncodeToString(digest), 3) {
+				log.stored()[0].partition != event.Partition(hook.RefusedKey(h), 3) {
 				t.Errorf("the envelope is %v", e)
 			}
 			if n := testutil.ToFloat64(w.service.metrics.kept.WithLabelValues(c.source)); n != 1 {
@@ -124,6 +123,42 @@ func maybe(change func(*http.Request), r *http.Request) {
 	}
 }
 
+// Two refused events with the same data are two, when their headers say so: a CloudEvent's attributes, a sender's id that is believed.
+// An id that is not leaves one.
+func TestKeepsEachByItsHeaders(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name, source, header string
+		kept                 int
+	}{
+		{"attributes", "form", "Ce-Id", 2},
+		{"a signature of the body and attributes", "signed", "Ce-Id", 2},
+		{"an id", "form", "Webhook-Id", 2},
+		{"an id that no signature covers", "signed", "Webhook-Id", 1},
+		{"an id of the source's own", "crm", "X-Delivery", 2},
+		{"a header that says nothing", "form", "X-Delivery", 1},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			log := &faulty{partitions: 1}
+			w := newWorld(t, log, nil).opened()
+			w.agreements.Store(changed(t, "crm", func(s *agreement.Source) { s.IDHeader = "X-Delivery" }))
+			for _, id := range []string{"1", "2", "1"} {
+				r := request(t, c.source, `{}`)
+				r.Header.Set(c.header, id)
+				w.refused(id, w.send(r), 422, typeEvent)
+			}
+			keys, ids := map[string]bool{}, map[string]bool{}
+			for _, e := range keptIn(log.stored()) {
+				keys[hook.RefusedKey(e.GetHookRefused())], ids[e.GetId()] = true, true
+			}
+			if len(keys) != c.kept || len(ids) != c.kept {
+				t.Errorf("%d keys, %d ids, want %d", len(keys), len(ids), c.kept)
+			}
+		})
+	}
+}
+
 // Of a batch the good events are taken and the whole body is kept, with the places of the others.
 func TestKeepsWhatABatchLeft(t *testing.T) {
 	t.Parallel()
@@ -137,6 +172,17 @@ func TestKeepsWhatABatchLeft(t *testing.T) {
 	kept := keptIn(log.stored())
 	if len(kept) != 1 || string(kept[0].GetHookRefused().GetBody()) != body {
 		t.Fatalf("kept %v", kept)
+	}
+	const first = "the event names nobody: "
+	if why := kept[0].GetHookRefused().GetReason(); !strings.HasPrefix(why, "2 of 4 events, the first: "+first) {
+		t.Errorf("the reason is %q", why)
+	}
+	w.refused("none is good", w.post("form", `[{"id":"b"},{"id":"e"}]`), 422, typeEvent)
+	w.refused("one, and it is not good", w.post("form", `[{"id":"b"}]`), 422, typeEvent)
+	for i, want := range []string{"2 of 2 events, the first: " + first, first} {
+		if why := keptIn(log.stored())[i+1].GetHookRefused().GetReason(); !strings.HasPrefix(why, want) {
+			t.Errorf("the reason is %q", why)
+		}
 	}
 	if places := kept[0].GetHookRefused().GetRefused(); len(places) != 2 || places[0] != 1 || places[1] != 3 {
 		t.Errorf("the places are %v", places)

@@ -8,6 +8,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/leadpact/leadpact/internal/agreement"
+	"github.com/leadpact/leadpact/internal/hook"
 )
 
 type metrics struct {
@@ -17,6 +18,7 @@ type metrics struct {
 	requests *prometheus.CounterVec
 	seconds  prometheus.Histogram
 	events   *prometheus.CounterVec
+	unnamed  *prometheus.CounterVec
 	kept     *prometheus.CounterVec
 }
 
@@ -33,21 +35,24 @@ func newMetrics(r prometheus.Registerer) *metrics {
 			Name: "leadpact_ingest_events_total", Help: "Events in webhook bodies by source and result: accepted; refused, which cannot be taken; skipped, which the source's preset leaves out; unavailable, which are to come again.",
 		}, []string{"source", "result"}),
 	}
+	m.unnamed = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "leadpact_ingest_events_without_id_total", Help: "Accepted events to which their sender gave no id, by source: of these, identical bodies are one event.",
+	}, []string{"source"})
 	m.kept = prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "leadpact_ingest_bodies_kept_total", Help: "Bodies that could not be taken in, or not all of them, and were sent on into quarantine; by source.",
 	}, []string{"source"})
-	r.MustRegister(m.requests, m.seconds, m.events, m.kept)
+	r.MustRegister(m.requests, m.seconds, m.events, m.unnamed, m.kept)
 	return m
 }
 
-// success is a source's counters of requests and events that were accepted.
-type success struct{ requests, events prometheus.Counter }
+// success is a source's counters of requests and events that were accepted, and of the events among them that came without an id.
+type success struct{ requests, events, unnamed prometheus.Counter }
 
 func (m *metrics) success(source string) success {
 	if found, ok := m.taken.Load(source); ok {
 		return found.(success) //nolint:forcetypeassert,errcheck // nothing else is put into it
 	}
-	made := success{m.requests.WithLabelValues(source, "202"), m.events.WithLabelValues(source, "accepted")}
+	made := success{m.requests.WithLabelValues(source, "202"), m.events.WithLabelValues(source, "accepted"), m.unnamed.WithLabelValues(source)}
 	m.taken.Store(source, made)
 	return made
 }
@@ -62,7 +67,15 @@ func (m *metrics) request(source string, code int) {
 }
 
 // accept counts events that are durable.
-func (m *metrics) accept(source string, events int) { m.success(source).events.Add(float64(events)) }
+func (m *metrics) accept(source string, events []hook.Event) {
+	counters := m.success(source)
+	counters.events.Add(float64(len(events)))
+	for _, e := range events {
+		if e.Unnamed {
+			counters.unnamed.Inc()
+		}
+	}
+}
 
 // leave counts events that were not taken, by what became of them.
 func (m *metrics) leave(source, result string, events int) {

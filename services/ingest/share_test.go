@@ -3,7 +3,9 @@ package ingest
 import (
 	"context"
 	"fmt"
+	"io"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -142,5 +144,44 @@ func TestQueue(t *testing.T) {
 	}
 	if len(q.some) != 1 || len(lanes['a'].places) != 0 {
 		t.Errorf("%d tokens, %d places taken", len(q.some), len(lanes['a'].places))
+	}
+}
+
+// untouched is a body that nobody may ask for.
+type untouched struct{ t *testing.T }
+
+func (u untouched) Read([]byte) (int, error) {
+	u.t.Error("the body is read")
+	return 0, io.EOF
+}
+
+// Whoever lacks a secret that needs no body is refused before his is read: he holds no room that is the source's.
+func TestStrangersHoldNothing(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name, verify string
+		status       int
+		typ          string
+		prove        func(*http.Request)
+	}{
+		{"bearer", "{bearer: env:FORM}", 401, typeSignature, func(r *http.Request) { r.Header.Set("Authorization", "Bearer form-token") }},
+		{"basic", "{basic: env:USER}", 401, typeSignature, func(r *http.Request) { r.SetBasicAuth("ann", "pass") }},
+		{"header", "{header: {secret: env:FORM, header: X-Api-Key}}", 401, typeSignature, func(r *http.Request) { r.Header.Set("X-Api-Key", "form-token") }},
+		{"query", "{query: {secret: env:FORM, param: key}}", 401, typeSignature, func(r *http.Request) { r.URL.RawQuery = "key=form-token" }},
+		{"a secret is missing", "{bearer: [env:UNSET, env:FORM]}", 503, typeSource, func(r *http.Request) { r.Header.Set("Authorization", "Bearer form-token") }},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, &faulty{partitions: 1}, nil).opened()
+			w.vault.set("env:USER", "ann:pass")
+			w.agreements.Store(parsed(t, strings.Replace(contract, "{bearer: env:FORM}", c.verify, 1)))
+			r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/v1/hooks/form", untouched{t})
+			r.Header.Set("Content-Type", "application/json")
+			w.refused("a stranger", w.send(r), c.status, c.typ)
+			r = httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/v1/hooks/form", strings.NewReader(person("1")))
+			r.Header.Set("Content-Type", "application/json")
+			c.prove(r)
+			w.took("the sender", w.send(r))
+		})
 	}
 }

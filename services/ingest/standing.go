@@ -14,7 +14,7 @@ import (
 // what comes later it hears with the lead's next event.
 const (
 	standingWithin = 2 * time.Second
-	// assignedWithin is how much of it a lead that is being handed off is waited for until it has an owner.
+	// assignedWithin is how much of it is waited for what an event leads to, and for a lead that is being handed off to have an owner.
 	assignedWithin = time.Second
 	// remembered bounds how many leads are known by heart, twice.
 	remembered = 50_000
@@ -37,14 +37,21 @@ type standings struct {
 	// leads by id, people by a digest of their strongest identifier; two generations, the older of which is forgotten at once.
 	leads, olderLeads   map[string]standing
 	people, olderPeople map[string]string
-	// waiting are the people of events whose outcome is not known yet, by the cause that will be named.
-	waiting map[string]string
+	// waiting are those who ask for the outcome of an event, by the cause that will be named.
+	waiting map[string]*wait
 	// changed is closed and made anew with each word.
 	changed chan struct{}
 }
 
+// wait is for what becomes of one event.
+type wait struct {
+	person string
+	asking int // requests: the same event may be sent twice at once
+	heard  bool
+}
+
 func newStandings() *standings {
-	return &standings{leads: map[string]standing{}, people: map[string]string{}, waiting: map[string]string{}, changed: make(chan struct{})}
+	return &standings{leads: map[string]standing{}, people: map[string]string{}, waiting: map[string]*wait{}, changed: make(chan struct{})}
 }
 
 // hear takes in one event.
@@ -58,8 +65,8 @@ func (s *standings) hear(e *eventv1.Event) {
 		staged := body.LeadStaged
 		now.Stage, now.Score, now.Grade = staged.GetTo(), staged.GetScore(), staged.GetGrade()
 		now.handed = now.handed || staged.GetHandoff()
-		if person, ok := s.waiting[e.GetCause()]; ok {
-			s.people[person] = e.GetLead()
+		if w := s.waiting[e.GetCause()]; w != nil {
+			s.people[w.person], w.heard = e.GetLead(), true
 		}
 	case *eventv1.Event_HandoffAssigned:
 		now.Owner, now.handed = body.HandoffAssigned.GetTerms().GetRep(), false
@@ -101,24 +108,35 @@ func (s *standings) of(person string) (standing, bool) {
 	return st, ok && st.Lead != ""
 }
 
-// expect says before an event is stored that its outcome will be asked for, and returns how to ask, and what to call in the end.
+// expect says before an event is stored that its outcome will be asked for, and returns how to ask, and what to call in the end. Who
+// sends an id that is on its way for somebody else hears nothing: only one of the two events will stand.
 func (s *standings) expect(source, id, key string) (ask func(context.Context) (standing, bool), forget func()) {
 	cause, person := event.DerivedID(source, id), event.DerivedID(key)
 	s.mu.Lock()
-	s.waiting[cause] = person
-	s.mu.Unlock()
-	ask = func(ctx context.Context) (standing, bool) { return s.await(ctx, person) }
+	defer s.mu.Unlock()
+	w := s.waiting[cause]
+	switch {
+	case w == nil:
+		w = &wait{person: person}
+		s.waiting[cause] = w
+	case w.person != person:
+		return func(context.Context) (standing, bool) { return standing{}, false }, func() {}
+	}
+	w.asking++
+	ask = func(ctx context.Context) (standing, bool) { return s.await(ctx, w) }
 	forget = func() {
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		delete(s.waiting, cause)
+		if w.asking--; w.asking == 0 {
+			delete(s.waiting, cause)
+		}
 	}
 	return ask, forget
 }
 
-// await waits until the person is known, and has an owner when one is on the way. What is known of somebody who was here before is
-// answered after a short while: not every event changes anything.
-func (s *standings) await(ctx context.Context, person string) (standing, bool) {
+// await waits until the event was heard of and its lead has an owner. What is known of somebody who was here before is answered after a
+// short while: not every event changes anything.
+func (s *standings) await(ctx context.Context, w *wait) (standing, bool) {
 	ctx, cancel := context.WithTimeout(ctx, standingWithin)
 	defer cancel()
 	settled := time.NewTimer(assignedWithin)
@@ -126,10 +144,10 @@ func (s *standings) await(ctx context.Context, person string) (standing, bool) {
 	old := false
 	for {
 		s.mu.Lock()
-		st, ok := s.of(person)
-		changed := s.changed
+		st, ok := s.of(w.person)
+		changed, heard := s.changed, w.heard
 		s.mu.Unlock()
-		if ok && (old || (!st.handed && st.Owner != "")) {
+		if ok && (old || (heard && !st.handed && st.Owner != "")) {
 			return st, true
 		}
 		select {

@@ -2,19 +2,19 @@ package scoring
 
 import (
 	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 
 	"google.golang.org/protobuf/proto"
 
 	"github.com/leadpact/leadpact/internal/event"
+	"github.com/leadpact/leadpact/internal/hook"
 	"github.com/leadpact/leadpact/internal/store"
 	eventv1 "github.com/leadpact/leadpact/proto/leadpact/event/v1"
 )
 
-// refusedHook is the row that keeps a webhook which the door could not take in. Its key is the digest of source and body, so that it is
-// kept once however often it is sent. An error is the event's own fault.
+// refusedHook is the row that keeps a webhook which the door could not take in. It is kept once however often it is
+// sent. An error is the event's own fault.
 func refusedHook(e *eventv1.Event) (store.Quarantined, error) {
 	h := e.GetHookRefused()
 	switch {
@@ -30,7 +30,7 @@ func refusedHook(e *eventv1.Event) (store.Quarantined, error) {
 		return store.Quarantined{}, err
 	}
 	return store.Quarantined{
-		Key: hex.EncodeToString(h.GetDigest()), Kind: store.RefusedHook, Source: e.GetSource(), EventID: e.GetId(), Raw: h.GetBody(), Hook: bare,
+		Key: hook.RefusedKey(h), Kind: store.RefusedHook, Source: e.GetSource(), EventID: e.GetId(), Raw: h.GetBody(), Hook: bare,
 		Agreement: e.GetAgreement(), Reason: h.GetReason(), Attempts: 1, At: event.Time(e.GetRecordedAt()),
 	}, nil
 }

@@ -101,6 +101,28 @@ func TestRefusedHooksAreKeptOnce(t *testing.T) {
 	})
 }
 
+// Two webhooks with the same body are two rows when their headers name two events.
+func TestRefusedHooksAreKeptByTheirHeaders(t *testing.T) {
+	onBothEngines(t, func(t *testing.T, open opener) {
+		r := newRig(t, open(t))
+		with := func(id string) *eventv1.Event {
+			e := refused(`{}`, 0)
+			h := e.GetHookRefused()
+			h.Headers = append(h.Headers, &eventv1.Header{Name: "Ce-Id", Value: id})
+			e.Id = event.DerivedID("hook.refused", "web", hook.RefusedKey(h))
+			return e
+		}
+		r.apply(t, with("1"), with("2"), with("1"))
+		attempts := map[string]int{}
+		for _, row := range r.waiting(t) {
+			attempts[row.EventID] = int(row.Attempts)
+		}
+		if len(attempts) != 2 || attempts[with("1").GetId()] != 2 || attempts[with("2").GetId()] != 1 {
+			t.Errorf("the rows are %v", attempts)
+		}
+	})
+}
+
 func TestQuarantineIsBounded(t *testing.T) {
 	onBothEngines(t, func(t *testing.T, open opener) {
 		s := open(t)
