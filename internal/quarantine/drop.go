@@ -17,7 +17,7 @@ func (s *Service) DropQuarantined(ctx context.Context, r *leadpactv1.DropQuarant
 	}
 	out := &leadpactv1.DropQuarantinedResponse{}
 	if len(r.GetKeys()) > 0 {
-		rows, err := s.named(ctx, rooms, r.GetKeys())
+		rows, err := s.named(ctx, rooms, r.GetKeys(), "")
 		if err != nil {
 			return nil, err
 		}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -64,6 +65,12 @@ func (h *house) retry(ctx context.Context, s store.Base, row store.Quarantined, 
 	switch string(row.Raw) {
 	case "poison":
 		return quarantine.Verdict{Events: []quarantine.Event{{ID: row.Key, Result: quarantine.EventRefused}}}, bus.Permanent(errors.New("still poison"))
+	case "many", "wide":
+		v := quarantine.Verdict{Events: make([]quarantine.Event, 1000)}
+		if string(row.Raw) == "wide" {
+			v.Events = []quarantine.Event{{Reason: strings.Repeat("x", 400<<10)}}
+		}
+		return v, bus.Permanent(errors.New("still large"))
 	case "panic":
 		panic("hunter2 stands in it")
 	case "away":
@@ -281,6 +288,50 @@ func TestRetryInOrder(t *testing.T) {
 	if got := outcomes(resp.GetRows()); got != "gone nothing, kept web-1-poison, kept web-2-panic" || len(h.tried) != 2 {
 		t.Errorf("by key: %s", got)
 	}
+}
+
+// An answer stays small enough to be taken, whatever stays; what comes behind it is told, each row once.
+func TestRetryLargeRows(t *testing.T) {
+	t.Parallel()
+	for raw, page := range map[string]int{"many": 2, "wide": 3} {
+		for _, named := range []bool{false, true} {
+			h := newHouse(t)
+			raws := append(slices.Repeat([]string{raw}, 7), "good", raw, raw, raw, "good")
+			h.add(t, "scoring", "web", raws...)
+			req := &leadpactv1.RetryQuarantinedRequest{Source: "web"}
+			var keys, told []string
+			for i, raw := range raws {
+				keys = append(keys, fmt.Sprintf("web-%d-%s", i, raw))
+			}
+			if named {
+				req = &leadpactv1.RetryQuarantinedRequest{Keys: append([]string{"nothing"}, keys...)}
+				keys = append([]string{"nothing"}, keys...)
+			}
+			for range len(keys) {
+				resp, err := h.RetryQuarantined(as(t, identity.Admin), req)
+				must(t, err)
+				large := 0
+				for _, row := range resp.GetRows() {
+					told = append(told, row.GetKey())
+					if row.GetOutcome() == "kept" {
+						large++
+					}
+				}
+				if large > page || proto.Size(resp) > 2<<20 {
+					t.Errorf("%s, named %t: a page of %d large rows, %d bytes", raw, named, large, proto.Size(resp))
+				}
+				if req.PageToken = resp.GetNextPageToken(); req.GetPageToken() == "" {
+					break
+				}
+			}
+			if !slices.Equal(told, keys) || len(h.tried) != len(raws) {
+				t.Errorf("%s, named %t: told %v, tried %v", raw, named, told, h.tried)
+			}
+		}
+	}
+	h := newHouse(t)
+	_, err := h.RetryQuarantined(as(t, identity.Admin), &leadpactv1.RetryQuarantinedRequest{Keys: []string{"a"}, PageToken: "x"})
+	fails(t, err, codes.InvalidArgument, "page_token")
 }
 
 const title = `title: Another

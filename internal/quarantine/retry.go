@@ -10,6 +10,7 @@ import (
 
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/leadpact/leadpact/internal/agreement"
@@ -20,6 +21,13 @@ import (
 
 // mostKeys bounds one call that names its rows.
 const mostKeys = 100
+
+// An answer to a retry ends with the row that brings it to one of these: it must fit into what gRPC takes, 4 MiB, and be made within the
+// time of a call. A row is 1,000 events at most.
+const (
+	fullBytes  = 1 << 20
+	fullEvents = 2000
+)
 
 // RetryQuarantined implements leadpactv1.QuarantineServiceServer.
 func (s *Service) RetryQuarantined(ctx context.Context, r *leadpactv1.RetryQuarantinedRequest) (*leadpactv1.RetryQuarantinedResponse, error) {
@@ -47,20 +55,27 @@ func (s *Service) RetryQuarantined(ctx context.Context, r *leadpactv1.RetryQuara
 	out := &leadpactv1.RetryQuarantinedResponse{}
 	var rows []at
 	if len(r.GetKeys()) > 0 {
-		rows, err = s.named(ctx, rooms, r.GetKeys())
+		rows, err = s.named(ctx, rooms, r.GetKeys(), r.GetPageToken())
 	} else {
 		rows, out.NextPageToken, err = s.page(ctx, rooms, r.GetSource(), r.GetPageToken(), limit)
 	}
 	if err != nil {
 		return nil, err
 	}
-	for _, row := range rows {
+	bytes, events := 0, 0
+	for i, row := range rows {
 		v := s.retry(ctx, row, t)
 		if ctx.Err() != nil {
 			return nil, status.FromContextError(ctx.Err()).Err()
 		}
 		s.log.InfoContext(ctx, "retried from quarantine", "by", by, "service", row.service, "key", row.Key, "dry", t.Dry, "outcome", string(v.Outcome))
-		out.Rows = append(out.Rows, told(row, v))
+		retried := told(row, v)
+		out.Rows = append(out.Rows, retried)
+		bytes, events = bytes+proto.Size(retried), events+len(v.Events)
+		if i+1 < len(rows) && (bytes >= fullBytes || events >= fullEvents) {
+			out.NextPageToken = tokenOf(row)
+			break
+		}
 	}
 	return out, nil
 }
@@ -89,8 +104,15 @@ func chosen(r selection) error {
 	return nil
 }
 
-// named are the rows of keys in order of arrival. A key that does not wait any more is a row without a kind.
-func (s *Service) named(ctx context.Context, rooms, keys []string) ([]at, error) {
+// named are the rows of keys in order of arrival, of them those behind the token's. A key that does not wait any more is a row without a
+// kind, and comes before the others: one that a page before has settled comes no second time.
+func (s *Service) named(ctx context.Context, rooms, keys []string, token string) ([]at, error) {
+	_, after, err := parseToken(token)
+	if err != nil {
+		return nil, status.Error(codes.InvalidArgument, err.Error())
+	}
+	order := func(a, b at) int { return cmp.Or(a.At.Compare(b.At), cmp.Compare(a.Key, b.Key)) }
+	last := at{Quarantined: store.Quarantined{At: after.At, Key: after.Key}}
 	var out []at
 	for _, key := range keys {
 		row, err := s.find(ctx, rooms, key)
@@ -101,9 +123,11 @@ func (s *Service) named(ctx context.Context, rooms, keys []string) ([]at, error)
 			return nil, err
 		}
 		row.Raw, row.Hook = nil, nil // read again one by one
-		out = append(out, row)
+		if token == "" || order(row, last) > 0 {
+			out = append(out, row)
+		}
 	}
-	slices.SortStableFunc(out, func(a, b at) int { return cmp.Or(a.At.Compare(b.At), cmp.Compare(a.Key, b.Key)) })
+	slices.SortStableFunc(out, order)
 	return slices.CompactFunc(out, func(a, b at) bool { return a.Key == b.Key }), nil
 }
 

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -161,7 +160,7 @@ func (o *adopted) add(a *leadpactv1.Adoption) {
 		decision = "not at the handoff point"
 		o.TooEarly++
 	case leadpactv1.Adoption_DECISION_WITHHELD:
-		decision = "withheld: no consent"
+		decision = "withheld"
 		o.Withheld++
 	case leadpactv1.Adoption_DECISION_UNKNOWN:
 		decision = "unknown"
@@ -174,7 +173,7 @@ func (o *adopted) add(a *leadpactv1.Adoption) {
 
 func (o *adopted) print(w io.Writer, asJSON bool) error {
 	if asJSON {
-		return json.NewEncoder(w).Encode(o)
+		return writeJSON(w, o)
 	}
 	var b strings.Builder
 	if len(o.Leads) > 0 {
@@ -200,7 +199,7 @@ func (o *adopted) print(w io.Writer, asJSON bool) error {
 		what string
 	}{
 		{o.HandedOffBefore, "handed off before"}, {o.Over, "over"}, {o.TooEarly, "not at the handoff point"}, {o.OtherGrade, "of another grade"},
-		{o.Withheld, "without consent"}, {o.Unknown, "unknown"},
+		{o.Withheld, "withheld"}, {o.Unknown, "unknown"},
 	} {
 		if p.n > 0 {
 			_, _ = fmt.Fprintf(&b, ", %d %s", p.n, p.what)

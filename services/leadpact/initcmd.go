@@ -62,7 +62,8 @@ func (c *initCommand) Run() error {
 		return errors.Join(err, os.Remove(files[0])) // it was made a moment ago
 	}
 	_, err = fmt.Printf("\nWritten:\n  %s\n  %s\nWhat comes next:\n  leadpact check %[1]s --roster %[2]s\n  export %[3]s=…    # the secret that you share with whoever sends\n"+
-		"  leadpact serve --agreement %[1]s --roster %[2]s --data data\n", files[0], files[1], strings.TrimPrefix(drafted.Secret, "env:"))
+		"  leadpact serve --agreement %[1]s --roster %[2]s --data data\n  leadpact source curl %[4]s --agreement %[1]s | sh    # a first lead\n",
+		files[0], files[1], strings.TrimPrefix(drafted.Source.Verify.Secrets[0], "env:"), drafted.Source.Name)
 	return err
 }
 

@@ -87,29 +87,39 @@ func (c *quarantineListCommand) Run(ctx context.Context) error {
 	return writeQuarantined(os.Stdout, rows, req.PageToken != "")
 }
 
-// writeQuarantined writes the rows as a table, and under each its reason: that is the table's lines taken apart again.
+// writeQuarantined writes the rows as a table, and under each its reason.
 func writeQuarantined(out io.Writer, rows []*leadpactv1.Quarantined, more bool) error {
 	var table strings.Builder
 	w := tabwriter.NewWriter(&table, 0, 0, 2, ' ', 0)
 	_, _ = fmt.Fprintln(w, "SINCE\tSERVICE\tKIND\tSOURCE\tATTEMPTS\tBYTES\tKEY") // Flush says what failed
+	reasons := make([]string, 0, len(rows))
 	for _, row := range rows {
+		reasons = append(reasons, clean(row.GetReason()))
 		_, _ = fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%d\t%d\t%s\n", row.GetAt().AsTime().Format(time.RFC3339), row.GetService(), row.GetKind(), clean(row.GetSource()),
 			row.GetAttempts(), row.GetSize(), row.GetKey())
 	}
 	if err := w.Flush(); err != nil {
 		return err
 	}
-	for i, line := range strings.Split(strings.TrimSuffix(table.String(), "\n"), "\n") {
-		if i > 0 {
-			line += "\n  " + clean(rows[i-1].GetReason())
-		}
-		if _, err := fmt.Fprintln(out, line); err != nil {
-			return err
-		}
+	if err := writeUnder(out, table.String(), reasons); err != nil {
+		return err
 	}
 	if more {
 		_, err := fmt.Fprintln(out, "… and more: --limit shows them")
 		return err
+	}
+	return nil
+}
+
+// writeUnder writes a table with a head, and under each of its rows a line that is too long for a column.
+func writeUnder(out io.Writer, table string, under []string) error {
+	for i, line := range strings.Split(strings.TrimSuffix(table, "\n"), "\n") {
+		if i > 0 {
+			line += "\n  " + under[i-1]
+		}
+		if _, err := fmt.Fprintln(out, line); err != nil {
+			return err
+		}
 	}
 	return nil
 }

@@ -51,7 +51,10 @@ func (c *quarantineRetryCommand) Run(ctx context.Context) error {
 		if err != nil {
 			return errors.Join(c.tell(os.Stdout, rows), err) // what was done before is done
 		}
-		if keys = keys[n:]; len(keys) == 0 && req.PageToken == "" {
+		if req.PageToken != "" {
+			continue // of the same keys
+		}
+		if keys = keys[n:]; len(keys) == 0 {
 			break
 		}
 	}

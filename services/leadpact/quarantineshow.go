@@ -55,8 +55,12 @@ func describeRow(row *leadpactv1.Quarantined) string {
 		}
 	}
 	line("key", row.GetKey())
-	line("waits", fmt.Sprintf("with %s since %s, a %s of %d bytes, %d attempts", row.GetService(), row.GetAt().AsTime().Format(time.RFC3339), row.GetKind(),
-		row.GetSize(), row.GetAttempts()))
+	attempts := "1 attempt"
+	if n := row.GetAttempts(); n != 1 {
+		attempts = fmt.Sprintf("%d attempts", n)
+	}
+	line("waits", fmt.Sprintf("with %s since %s, a %s of %d bytes, %s", row.GetService(), row.GetAt().AsTime().Format(time.RFC3339), row.GetKind(),
+		row.GetSize(), attempts))
 	if row.GetTriedAt() != nil {
 		line("tried", row.GetTriedAt().AsTime().Format(time.RFC3339))
 	}

@@ -1,9 +1,7 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
-	"io"
 	"os"
 	"strings"
 	"text/tabwriter"
@@ -46,18 +44,24 @@ func (c *sourceListCommand) Run() error {
 		all = append(all, tool{name, p.Title, p.Formats, p.Proof.Kind, p.Secret})
 	}
 	if c.JSON {
-		return printJSON(os.Stdout, all)
+		return writeJSON(os.Stdout, all)
 	}
-	w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "preset\ttool\tformats\tproof\tsecret")
+	var table strings.Builder
+	w := tabwriter.NewWriter(&table, 0, 0, 2, ' ', 0)
+	_, _ = fmt.Fprintln(w, "preset\ttool\tformats\tproof") // Flush says what failed
+	secrets := make([]string, 0, len(all))
 	for _, t := range all {
 		formats := make([]string, 0, len(t.Formats))
 		for _, f := range t.Formats {
 			formats = append(formats, string(f))
 		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", t.Name, t.Title, strings.Join(formats, ", "), t.Proof, t.Secret)
+		secrets = append(secrets, "secret: "+t.Secret)
+		_, _ = fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", t.Name, t.Title, strings.Join(formats, ", "), t.Proof)
 	}
-	return w.Flush()
+	if err := w.Flush(); err != nil {
+		return err
+	}
+	return writeUnder(os.Stdout, table.String(), secrets)
 }
 
 type sourceTestCommand struct {
@@ -96,7 +100,7 @@ func (c *sourceTestCommand) Run() error {
 		return err
 	}
 	if c.JSON {
-		err = printJSON(os.Stdout, answer)
+		err = writeJSON(os.Stdout, answer)
 	} else {
 		err = answer.Write(os.Stdout)
 	}
@@ -129,10 +133,13 @@ func (c *sourceCurlCommand) Run() error {
 	if err != nil {
 		return err
 	}
+	if err := command.Write(os.Stdout); err != nil {
+		return err
+	}
 	if command.Timely() {
 		fmt.Fprintln(os.Stderr, "The signature covers the time: the command is good for five minutes.")
 	}
-	return command.Write(os.Stdout)
+	return nil
 }
 
 // readSource reads an agreement and finds one of its sources.
@@ -150,11 +157,4 @@ func readSource(file, name string) (*agreement.Agreement, agreement.Source, erro
 		return nil, s, fmt.Errorf("%s names no source %q: choose one of %s", file, name, strings.Join(names, ", "))
 	}
 	return a, s, nil
-}
-
-func printJSON(w io.Writer, v any) error {
-	e := json.NewEncoder(w)
-	e.SetEscapeHTML(false)
-	e.SetIndent("", "  ")
-	return e.Encode(v)
 }

@@ -134,7 +134,8 @@ func TestVersionsOfAnEarlierProgramStay(t *testing.T) {
 	defer connection.Close(context.Background())
 	for _, undo := range []string{
 		`ALTER TABLE leadpact_scoring.agreements DROP COLUMN signatures`, `DELETE FROM leadpact_scoring.goose_db_version WHERE version_id > 1`,
-		`ALTER TABLE leadpact_scoring.quarantine DROP COLUMN kind, DROP COLUMN hook, DROP COLUMN agreement, DROP COLUMN tried_at, DROP COLUMN dropped`,
+		`ALTER TABLE leadpact_scoring.quarantine DROP COLUMN kind, DROP COLUMN hook, DROP COLUMN agreement, DROP COLUMN tried_at,
+			DROP COLUMN dropped, DROP COLUMN size`,
 		`INSERT INTO leadpact_scoring.quarantine (key, stream, source, event_id, raw, reason, attempts, at)
 			VALUES ('e', 's', 'web', '1', 'a', 'no', 2, 7), ('m', 's', '', '', 'b', 'no batch', 1, 8)`,
 	} {

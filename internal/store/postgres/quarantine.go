@@ -13,7 +13,7 @@ import (
 )
 
 // quarantineColumns are those that a list shows; a row of its own has raw and hook too.
-const quarantineColumns = `key, kind, stream, source, event_id, agreement, reason, attempts, at, tried_at, octet_length(raw)`
+const quarantineColumns = `key, kind, stream, source, event_id, agreement, reason, attempts, at, tried_at, size`
 
 func quarantinedFields(q *store.Quarantined) []any {
 	return []any{
@@ -23,14 +23,14 @@ func quarantinedFields(q *store.Quarantined) []any {
 
 // quarantine stores a row; a key that is there already only counts one more attempt.
 const quarantine = `
-	INSERT INTO quarantine (key, kind, stream, source, event_id, raw, hook, agreement, reason, attempts, at, tried_at)
-	VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
+	INSERT INTO quarantine (key, kind, stream, source, event_id, raw, hook, agreement, reason, attempts, at, tried_at, size)
+	VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
 	ON CONFLICT (key) DO UPDATE SET attempts = quarantine.attempts + 1`
 
 func quarantineArguments(q store.Quarantined) []any {
 	return []any{
 		legible(q.Key), string(q.Kind), legible(q.Stream), legible(q.Source), legible(q.EventID), filled(q.Raw), filled(q.Hook), legible(q.Agreement),
-		legible(q.Reason), q.Attempts, micros(q.At), unlessZero(q.TriedAt),
+		legible(q.Reason), q.Attempts, micros(q.At), unlessZero(q.TriedAt), len(q.Raw),
 	}
 }
 
@@ -70,7 +70,7 @@ func (o outbox) Keep(ctx context.Context, rows []store.Quarantined, bound store.
 		u, counted := used[q.Source]
 		if !counted {
 			u, err = one(ctx, o.tx, op, func(row pgx.CollectableRow) (u room, err error) { return u, row.Scan(&u.rows, &u.bytes) },
-				`SELECT count(*), coalesce(sum(octet_length(raw)), 0)::bigint FROM quarantine WHERE source = $1 AND kind = $2 AND NOT dropped`,
+				`SELECT count(*), coalesce(sum(size), 0)::bigint FROM quarantine WHERE source = $1 AND kind = $2 AND NOT dropped`,
 				legible(q.Source), string(store.RefusedHook))
 			if err != nil {
 				return nil, err
@@ -112,7 +112,7 @@ func (b *base) SettleQuarantined(ctx context.Context, key string, s store.Settle
 // DropQuarantined gives a row up.
 func (b *base) DropQuarantined(ctx context.Context, key string) (there bool, err error) {
 	err = b.update(ctx, func(ctx context.Context, tx *transaction) error {
-		n, err := exec(ctx, tx, "drop from quarantine", `UPDATE quarantine SET dropped = true, raw = '', hook = '' WHERE key = $1 AND NOT dropped`, legible(key))
+		n, err := exec(ctx, tx, "drop from quarantine", `UPDATE quarantine SET dropped = true, raw = '', hook = '', size = 0 WHERE key = $1 AND NOT dropped`, legible(key))
 		there = n == 1
 		return err
 	})

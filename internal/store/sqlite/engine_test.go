@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/leadpact/leadpact/internal/store"
@@ -82,5 +83,23 @@ func TestQuarantineOfAnEarlierProgramStays(t *testing.T) {
 		if err := e.Close(); err != nil {
 			t.Error(err)
 		}
+	}
+}
+
+// What a source has used is counted in the transaction that keeps a webhook: no raw bytes may be walked for it.
+func TestCountingASourcesRoomReadsAnIndex(t *testing.T) {
+	t.Parallel()
+	e, err := open(t.Context(), filepath.Join(t.TempDir(), "store.db"), "scoring", Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer e.Close()
+	var id, parent, unused int
+	var plan string
+	if err := e.read.QueryRowContext(t.Context(), `EXPLAIN QUERY PLAN `+used, "web", store.RefusedHook).Scan(&id, &parent, &unused, &plan); err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(plan, "USING COVERING INDEX quarantine_used") {
+		t.Error(plan)
 	}
 }

@@ -8,7 +8,7 @@ import (
 )
 
 // quarantineColumns are those that a list shows; a row of its own has raw and hook too.
-const quarantineColumns = `key, kind, stream, source, event_id, agreement, reason, attempts, at, tried_at, length(raw)`
+const quarantineColumns = `key, kind, stream, source, event_id, agreement, reason, attempts, at, tried_at, size`
 
 func quarantinedFields(q *store.Quarantined) []any {
 	return []any{&q.Key, &q.Kind, &q.Stream, &q.Source, &q.EventID, &q.Agreement, &q.Reason, &q.Attempts, at(&q.At), at(&q.TriedAt), &q.Size}
@@ -42,11 +42,14 @@ func (t *tx) countAttempt(ctx context.Context, key string) (bool, error) {
 
 func (t *tx) quarantine(ctx context.Context, q store.Quarantined) error {
 	_, err := t.exec(ctx, "quarantine",
-		`INSERT INTO quarantine (key, kind, stream, source, event_id, raw, hook, agreement, reason, attempts, at, tried_at)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-		q.Key, q.Kind, q.Stream, q.Source, q.EventID, blob(q.Raw), blob(q.Hook), q.Agreement, q.Reason, q.Attempts, micros(q.At), ended(q.TriedAt))
+		`INSERT INTO quarantine (key, kind, stream, source, event_id, raw, hook, agreement, reason, attempts, at, tried_at, size)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+		q.Key, q.Kind, q.Stream, q.Source, q.EventID, blob(q.Raw), blob(q.Hook), q.Agreement, q.Reason, q.Attempts, micros(q.At), ended(q.TriedAt), len(q.Raw))
 	return err
 }
+
+// used is what a source has of its room. It reads the index quarantine_used alone: a row's later columns lie behind all of its raw bytes.
+const used = `SELECT count(*), coalesce(sum(size), 0) FROM quarantine WHERE source = ? AND kind = ? AND NOT dropped`
 
 // Keep stores webhooks as long as their sources have room.
 func (t *tx) Keep(ctx context.Context, rows []store.Quarantined, bound store.Bound) ([]bool, error) {
@@ -54,7 +57,7 @@ func (t *tx) Keep(ctx context.Context, rows []store.Quarantined, bound store.Bou
 		rows  int
 		bytes int64
 	}
-	used := map[string]room{}
+	rooms := map[string]room{}
 	kept := make([]bool, len(rows))
 	for i, q := range rows {
 		known, err := t.countAttempt(ctx, q.Key)
@@ -65,10 +68,10 @@ func (t *tx) Keep(ctx context.Context, rows []store.Quarantined, bound store.Bou
 			kept[i] = true
 			continue
 		}
-		u, counted := used[q.Source]
+		u, counted := rooms[q.Source]
 		if !counted {
 			u, err = one(ctx, t, "count a source's quarantine", func(u *room) []any { return []any{&u.rows, &u.bytes} },
-				`SELECT count(*), coalesce(sum(length(raw)), 0) FROM quarantine WHERE source = ? AND kind = ? AND NOT dropped`, q.Source, store.RefusedHook)
+				used, q.Source, store.RefusedHook)
 			if err != nil {
 				return nil, err
 			}
@@ -80,7 +83,7 @@ func (t *tx) Keep(ctx context.Context, rows []store.Quarantined, bound store.Bou
 			kept[i] = true
 			u.rows, u.bytes = u.rows+1, u.bytes+int64(len(q.Raw))
 		}
-		used[q.Source] = u
+		rooms[q.Source] = u
 	}
 	return kept, nil
 }
@@ -113,7 +116,7 @@ func (e *engine) SettleQuarantined(ctx context.Context, key string, s store.Sett
 // DropQuarantined gives a row up.
 func (e *engine) DropQuarantined(ctx context.Context, key string) (there bool, err error) {
 	err = e.update(ctx, func(ctx context.Context, t *tx) error {
-		n, err := t.exec(ctx, "drop from quarantine", `UPDATE quarantine SET dropped = 1, raw = x'', hook = x'' WHERE key = ? AND NOT dropped`, key)
+		n, err := t.exec(ctx, "drop from quarantine", `UPDATE quarantine SET dropped = 1, raw = x'', hook = x'', size = 0 WHERE key = ? AND NOT dropped`, key)
 		there = n == 1
 		return err
 	})

@@ -473,7 +473,8 @@ type RetryQuarantinedRequest struct {
 	DryRun bool     `protobuf:"varint,5,opt,name=dry_run,json=dryRun,proto3" json:"dry_run,omitempty"`
 	// Text of an agreement to try instead of the one in force; of a dry run alone. INVALID_ARGUMENT carries its faults.
 	Agreement []byte `protobuf:"bytes,6,opt,name=agreement,proto3" json:"agreement,omitempty"`
-	// How many at most, 1 to 100; 0 means 50. Keys are given 100 at a time.
+	// How many at most, 1 to 100; 0 means 50. Keys are given 100 at a time. An answer that grows large ends before: go on with its
+	// next_page_token, also with keys, which stay the same.
 	Limit         int32  `protobuf:"varint,7,opt,name=limit,proto3" json:"limit,omitempty"`
 	PageToken     string `protobuf:"bytes,8,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
 	unknownFields protoimpl.UnknownFields

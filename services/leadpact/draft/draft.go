@@ -36,8 +36,8 @@ func Sources() []string { return []string{"form", "json", "crm"} }
 // Files are a drafted pair.
 type Files struct {
 	Agreement, Roster []byte
-	// Secret is where the source's secret is looked for: env:WEBSITE_SECRET.
-	Secret string
+	// Source is the agreement's one source.
+	Source agreement.Source
 }
 
 //go:embed agreement.yaml.tmpl
@@ -59,7 +59,7 @@ func (a Answers) Draft(now time.Time) (Files, error) {
 	if f.Roster, err = a.fill("roster.yaml", rosterText); err != nil {
 		return Files{}, err
 	}
-	if f.Secret, err = f.check(now); err != nil {
+	if f.Source, err = f.check(now); err != nil {
 		return Files{}, err
 	}
 	return f, nil
@@ -167,8 +167,8 @@ func key(s string) string {
 	return s
 }
 
-// check reads the files as the product does, and returns where the source's secret is looked for.
-func (f Files) check(now time.Time) (secret string, err error) {
+// check reads the files as the product does, and returns the one source.
+func (f Files) check(now time.Time) (source agreement.Source, err error) {
 	var all []error
 	told := map[string]bool{} // an answer stands in several places
 	found := func(faults []agreement.Fault) {
@@ -188,15 +188,15 @@ func (f Files) check(now time.Time) (secret string, err error) {
 	r, faults := agreement.ParseRoster("roster.yaml", f.Roster)
 	found(faults)
 	if a == nil || r == nil {
-		return "", errors.Join(all...)
+		return source, errors.Join(all...)
 	}
 	found(a.CheckRoster(r))
 	found(a.Pending())
 	found(a.Stale(calendar.Date{Year: now.Year(), Month: now.Month(), Day: now.Day()}))
 	if len(all) > 0 {
-		return "", errors.Join(all...)
+		return source, errors.Join(all...)
 	}
 	alone, err := a.Understaffed(r, now)
 	found(alone)
-	return a.Sources[0].Verify.Secrets[0], errors.Join(append(all, err)...)
+	return a.Sources[0], errors.Join(append(all, err)...)
 }

@@ -44,7 +44,7 @@ func Adopt(a *agreement.Agreement, s State, k lead.Knowledge, now time.Time) Ado
 	after, changes := walk(a, from, k, scored, now, "")
 	refuse := func(why Refusal) Adoption { return Adoption{State: s, Card: scored.At(s.position()), Refusal: why} }
 	switch {
-	case after.Handed:
+	case after.Handed && withheld == "":
 		return refuse(Before)
 	case over(a, after.Stage):
 		return refuse(Over)

@@ -38,7 +38,7 @@ func TestAdopt(t *testing.T) {
 		"forbidden later":                   {[]string{"h 0 large", "h 1 form"}, "1.3 mql!", "", "9 no:contact", "1.4 mqlx"},
 		"too early and forbidden":           {[]string{"h 0 visit", "h 2 no:contact"}, "", stage.Early, "", ""},
 		"withheld, and history allows it":   {[]string{"0 no:contact", "1 large", "2 form", "h 3 yes:contact"}, "1.3 mql!", "", "9 form", ""},
-		"taken back":                        {[]string{"0 large", "1 form", "2 no:contact"}, "", stage.Before, "", ""},
+		"taken back":                        {[]string{"0 large", "1 form", "2 no:contact"}, "", stage.DoNotContact, "", ""},
 		"taken back, and history allows it": {[]string{"0 large", "1 form", "2 no:contact", "h 3 yes:contact"}, "2.3 mql!", "", "9 form", ""},
 		"needs what was not said":           {[]string{"h 0 large", "h 1 form"}, "", stage.NoConsent, "", ""},
 		"needs what was granted":            {[]string{"h 0 large", "h 1 form", "h 1 yes:marketing"}, "1.3 mql!", "", "9 form", ""},
