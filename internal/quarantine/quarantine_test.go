@@ -307,7 +307,7 @@ func TestRetryLargeRows(t *testing.T) {
 				req = &leadpactv1.RetryQuarantinedRequest{Keys: append([]string{"nothing"}, keys...)}
 				keys = append([]string{"nothing"}, keys...)
 			}
-			for range len(keys) {
+			for range keys {
 				resp, err := h.RetryQuarantined(as(t, identity.Admin), req)
 				must(t, err)
 				large := 0
