@@ -70,6 +70,9 @@ func (d *desk) excuse(ctx context.Context, tx store.HandoffTx, e *eventv1.Event,
 		if at.Before(r.StartedAt) { // a remedy started it
 			at = r.StartedAt
 		}
+		if _, err := d.version(f.handoff.Agreement); err != nil { // whose people are told
+			return err
+		}
 		d.turn(f, r, clock.Deed{Kind: withdrawn, At: at}, event.Scoring, e.GetId())
 		if e.GetMode() != eventv1.Mode_MODE_HISTORY {
 			d.tellTurn(f, r)

@@ -27,7 +27,7 @@ func (d *desk) missed(ctx context.Context, tx store.HandoffTx, key store.Handoff
 	if at < 0 {
 		p := found[0]
 		at, d.order = len(d.order), append(d.order, &file{handoff: store.HandoffRow{
-			HandoffKey: key, State: p.HandoffState, Pool: p.Pool, Grade: p.Grade, Channel: p.Channel, Cause: p.Cause, Agreement: p.Agreement,
+			HandoffKey: key, State: p.HandoffState, Pool: p.Pool, Grade: p.Grade, Channel: p.Channel, Cause: p.Cause, Agreement: p.HandoffAgreement,
 		}})
 	}
 	f := d.order[at]
@@ -106,7 +106,7 @@ func proves(version *agreement.Agreement, a store.Activity, r *running) bool {
 // turn writes beside a breach that the promise was kept, or withdrawn before it was due.
 func (d *desk) turn(f *file, r *running, last clock.Deed, source, cause string) {
 	r.RespondedAt, r.Witness, r.dirty = last.At, source, true
-	d.say(f, last.At, &eventv1.Event{
+	d.tell(f, r, last.At, &eventv1.Event{
 		Id: event.DerivedID("clock.corrected", r.ID), Cause: cause,
 		Body: &eventv1.Event_ClockCorrected{ClockCorrected: &eventv1.ClockCorrected{
 			Clock: f.told(r), RespondedAt: event.Micros(last.At), By: last.Kind, Source: source, BreachedAt: event.Micros(r.StoppedAt),
