@@ -56,11 +56,7 @@ func (d *desk) correct(ctx context.Context, tx store.HandoffTx, f *file, row sto
 		if !r.wrong() || r.Assignment != row.Assignment || !between(r, done(row)) {
 			continue
 		}
-		version, err := d.version(r.Agreement)
-		if err != nil {
-			return err
-		}
-		promise, err := promiseOf(version, r.ClockRow)
+		version, promise, err := d.promised(r.ClockRow)
 		if err != nil {
 			return err
 		}
