@@ -140,7 +140,8 @@ type ClockRow struct {
 	StoppedAt time.Time
 	Agreement string
 	// RespondedAt is when a promise that was recorded as missed had been kept after all, and Witness the source that said so: the
-	// verdict turns, the breach stands beside it. Zero and empty until then.
+	// verdict turns, the breach stands beside it. Zero and empty until then. Where the person had withdrawn before it was due, Witness is
+	// scoring, and RespondedAt when it fell away.
 	RespondedAt time.Time
 	Witness     string
 }

@@ -201,8 +201,9 @@ func story(r *rand.Rand, leads int) []*eventv1.Event {
 				continue
 			}
 			responded := at.Add(time.Duration(r.IntN(1200)) * 250 * time.Millisecond)
+			by := []string{"attempt", "withdrawn"}[r.IntN(2)]
 			say(event.Handoff, lead+"/corrected", lead, responded, &eventv1.Event{Body: &eventv1.Event_ClockCorrected{ClockCorrected: &eventv1.ClockCorrected{
-				Clock: c, RespondedAt: event.Micros(responded), By: "attempt", Source: "crm", BreachedAt: event.Micros(due),
+				Clock: c, RespondedAt: event.Micros(responded), By: by, Source: "crm", BreachedAt: event.Micros(due),
 			}}})
 		case 2, 3:
 			say(event.Handoff, lead+"/cancelled", lead, at, &eventv1.Event{Body: &eventv1.Event_ClockCancelled{ClockCancelled: &eventv1.ClockCancelled{

@@ -83,6 +83,8 @@ func attainments(tallies []store.Tally, group ledger.Group) []*leadpactv1.Attain
 			r.Breached, r.Open = r.GetBreached()+n, r.GetOpen()-n
 		case "corrected":
 			r.Corrected, r.Met, r.Breached = r.GetCorrected()+n, r.GetMet()+n, r.GetBreached()-n
+		case "excused":
+			r.Withdrawn, r.Breached = r.GetWithdrawn()+n, r.GetBreached()-n
 		case "cancelled":
 			r.Cancelled, r.Open = r.GetCancelled()+n, r.GetOpen()-n
 		case "withdrawn":

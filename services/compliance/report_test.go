@@ -15,7 +15,7 @@ import (
 )
 
 // counts is a recount of a story by hand: who started, kept and missed how much.
-type counts struct{ started, met, breached, cancelled, withdrawn, corrected int64 }
+type counts struct{ started, met, breached, cancelled, withdrawn, corrected, excused int64 }
 
 func countBy(events []*eventv1.Event, key func(*eventv1.Terms) string) map[string]*counts {
 	out := map[string]*counts{}
@@ -41,7 +41,11 @@ func countBy(events []*eventv1.Event, key func(*eventv1.Terms) string) map[strin
 				of(b.ClockCancelled.GetClock()).cancelled++
 			}
 		case *eventv1.Event_ClockCorrected:
-			of(b.ClockCorrected.GetClock()).corrected++
+			if b.ClockCorrected.GetBy() == "withdrawn" {
+				of(b.ClockCorrected.GetClock()).excused++
+			} else {
+				of(b.ClockCorrected.GetClock()).corrected++
+			}
 		}
 	}
 	return out
@@ -75,11 +79,12 @@ func TestGetAttainment(t *testing.T) {
 			want := map[string]*leadpactv1.Attainment{}
 			for k, n := range countBy(events, key) {
 				row := &leadpactv1.Attainment{
-					Key: k, Clock: "call", Met: n.met + n.corrected, Breached: n.breached - n.corrected, Cancelled: n.cancelled, Withdrawn: n.withdrawn,
+					Key: k, Clock: "call", Met: n.met + n.corrected, Breached: n.breached - n.corrected - n.excused,
+					Cancelled: n.cancelled, Withdrawn: n.withdrawn + n.excused,
 					Corrected: n.corrected, Open: n.started - n.met - n.breached - n.cancelled - n.withdrawn, Ratio: 1,
 				}
-				if n.met+n.breached > 0 {
-					row.Ratio = float64(n.met+n.corrected) / float64(n.met+n.breached)
+				if judged := n.met + n.breached - n.excused; judged > 0 {
+					row.Ratio = float64(n.met+n.corrected) / float64(judged)
 				}
 				want[k] = row
 			}

@@ -167,7 +167,7 @@ func (d *desk) take(ctx context.Context, tx store.HandoffTx, e *eventv1.Event) e
 	switch body := e.GetBody().(type) {
 	case *eventv1.Event_LeadStaged:
 		if body.LeadStaged.GetWithdrawn() {
-			return d.withdraw(e, body.LeadStaged)
+			return d.withdraw(ctx, tx, e, body.LeadStaged)
 		}
 		return d.begin(e, body.LeadStaged)
 	case *eventv1.Event_LeadOutcome:

@@ -93,17 +93,21 @@ func (d *desk) calendar(version *agreement.Agreement, promise agreement.Clock, r
 	return c, spec.Name, err
 }
 
-// promiseOf is what the agreement says of a clock that runs.
-func promiseOf(version *agreement.Agreement, row store.ClockRow) (agreement.Clock, error) {
+// promised is what a clock promises, and the version that says so.
+func (d *desk) promised(row store.ClockRow) (*agreement.Agreement, agreement.Clock, error) {
+	version, err := d.version(row.Agreement)
+	if err != nil {
+		return nil, agreement.Clock{}, err
+	}
 	if row.Assignment == "" {
-		return version.Handoff.Unassigned, nil
+		return version, version.Handoff.Unassigned, nil
 	}
 	for _, c := range version.Clocks {
 		if c.Name == row.Name {
-			return c, nil
+			return version, c, nil
 		}
 	}
-	return agreement.Clock{}, fmt.Errorf("clock %s: agreement %s has no clock %q", row.ID, version.Hash, row.Name)
+	return nil, agreement.Clock{}, fmt.Errorf("clock %s: agreement %s has no clock %q", row.ID, version.Hash, row.Name)
 }
 
 // step looks at one clock of a file: an activity was done at that instant, or clock.Passed. cause is the activity's id.
@@ -111,11 +115,7 @@ func (d *desk) step(f *file, r *running, did string, at time.Time, cause string)
 	if r.State != store.ClockOpen {
 		return nil
 	}
-	version, err := d.version(r.Agreement)
-	if err != nil {
-		return err
-	}
-	promise, err := promiseOf(version, r.ClockRow)
+	version, promise, err := d.promised(r.ClockRow)
 	if err != nil {
 		return err
 	}

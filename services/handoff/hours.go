@@ -95,11 +95,7 @@ func (s *Service) moveBatch(ctx context.Context, wakes []store.Wake) error {
 
 // move replaces one clock whose hours have changed.
 func (d *desk) move(f *file, r *running) error {
-	version, err := d.version(r.Agreement)
-	if err != nil {
-		return err
-	}
-	promise, err := promiseOf(version, r.ClockRow)
+	version, promise, err := d.promised(r.ClockRow)
 	if err != nil {
 		return err
 	}

@@ -75,7 +75,7 @@ type deadline struct {
 	Name  string    `json:"name"`
 	DueAt time.Time `json:"due_at"`
 	State string    `json:"state"`
-	// RespondedAt is when it had been kept although it is recorded as breached.
+	// RespondedAt is when it had been kept although it is recorded as breached. One that was withdrawn instead is in state withdrawn.
 	RespondedAt time.Time `json:"responded_at,omitzero"`
 }
 
@@ -129,6 +129,9 @@ func (c *content) read(ctx context.Context, tx store.HandoffTx, n store.Notice) 
 	about, err := tx.Clocks(ctx, []string{n.Clock})
 	if err == nil && len(about) == 1 {
 		c.Clock = &deadline{Name: about[0].Name, DueAt: about[0].DueAt, State: about[0].State, RespondedAt: about[0].RespondedAt}
+		if about[0].Witness == event.Scoring {
+			c.Clock.State, c.Clock.RespondedAt = withdrawn, time.Time{}
+		}
 	}
 	return err
 }

@@ -61,11 +61,7 @@ func (d *desk) govern(f *file, r *running) error {
 	if len(heirs) == 0 {
 		return nil
 	}
-	version, err := d.version(r.Agreement)
-	if err != nil {
-		return err
-	}
-	promise, err := promiseOf(version, r.ClockRow)
+	_, promise, err := d.promised(r.ClockRow)
 	if err != nil {
 		return err
 	}

@@ -1,16 +1,27 @@
 package handoff
 
 import (
+	"context"
+
 	"github.com/leadpact/leadpact/internal/event"
 	"github.com/leadpact/leadpact/internal/store"
 	eventv1 "github.com/leadpact/leadpact/proto/leadpact/event/v1"
+	"github.com/leadpact/leadpact/services/handoff/clock"
 )
 
 // withdraw stops what is under way in a cycle because the person took back his consent. It counts from when leadpact took the
 // withdrawal in: what fell due before is broken, what falls due after is nobody's fault.
 //
-// A withdrawal that overtakes the handoff that it takes back leaves a handoff that is over, so that the two end alike in any order.
-func (d *desk) withdraw(e *eventv1.Event, staged *eventv1.LeadStaged) error {
+// A withdrawal that overtakes the handoff that it takes back leaves a handoff that is over, so that the two end alike in any order. One
+// that comes after the timer had broken what fell due after it turns those verdicts.
+func (d *desk) withdraw(ctx context.Context, tx store.HandoffTx, e *eventv1.Event, staged *eventv1.LeadStaged) error {
+	if err := d.takeBack(e, staged); err != nil {
+		return err
+	}
+	return d.excuse(ctx, tx, e, staged.GetCycle())
+}
+
+func (d *desk) takeBack(e *eventv1.Event, staged *eventv1.LeadStaged) error {
 	f := d.files[e.GetLead()]
 	switch {
 	case f != nil && f.handoff.Cycle > staged.GetCycle():
@@ -33,10 +44,7 @@ func (d *desk) withdraw(e *eventv1.Event, staged *eventv1.LeadStaged) error {
 		f.handoff.History = false
 		return nil
 	}
-	at := event.Time(e.GetRecordedAt())
-	if at.After(d.now) {
-		at = d.now
-	}
+	at := earlier(event.Time(e.GetRecordedAt()), d.now)
 	if err := d.settle([]*file{f}, at); err != nil {
 		return err
 	}
@@ -45,4 +53,30 @@ func (d *desk) withdraw(e *eventv1.Event, staged *eventv1.LeadStaged) error {
 	}
 	f.quiet = e.GetMode() == eventv1.Mode_MODE_HISTORY
 	return d.close(f, withdrawn, at)
+}
+
+// excuse turns what is recorded as missed of a cycle and fell due after its withdrawal had come in: nobody kept it, and nobody missed it.
+// The remedies stay, and so does what was kept in between. What history tells is told to nobody.
+func (d *desk) excuse(ctx context.Context, tx store.HandoffTx, e *eventv1.Event, cycle uint32) error {
+	f, err := d.missed(ctx, tx, store.HandoffKey{Lead: e.GetLead(), Cycle: cycle})
+	if err != nil || f == nil {
+		return err
+	}
+	for _, r := range f.clocks {
+		at := earlier(event.Time(e.GetRecordedAt()), d.now)
+		if r.State != store.ClockBreached || !r.RespondedAt.IsZero() || !r.DueAt.After(at) {
+			continue
+		}
+		if at.Before(r.StartedAt) { // a remedy started it
+			at = r.StartedAt
+		}
+		if _, err := d.version(f.handoff.Agreement); err != nil { // whose people are told
+			return err
+		}
+		d.turn(f, r, clock.Deed{Kind: withdrawn, At: at}, event.Scoring, e.GetId())
+		if e.GetMode() != eventv1.Mode_MODE_HISTORY {
+			d.tellTurn(f, r)
+		}
+	}
+	return nil
 }

@@ -2,6 +2,7 @@ package handoff_test
 
 import (
 	"context"
+	"maps"
 	"slices"
 	"sync"
 	"testing"
@@ -121,6 +122,180 @@ func TestAWithdrawalCountsFromWhenItCameIn(t *testing.T) {
 			t.Errorf("b told %v", w.types("b"))
 		}
 		w.balanced(3)
+	})
+}
+
+// verdicts are how the promises on a lead that have ended count.
+func (w *world) verdicts(lead string) map[string]int {
+	w.t.Helper()
+	out := map[string]int{}
+	for _, e := range w.events() {
+		switch b := e.GetBody().(type) {
+		case *eventv1.Event_ClockMet:
+			if e.GetLead() == lead {
+				out["met"]++
+			}
+		case *eventv1.Event_ClockBreached:
+			if e.GetLead() == lead {
+				out["missed"]++
+			}
+		case *eventv1.Event_ClockCancelled:
+			if e.GetLead() == lead {
+				out[b.ClockCancelled.GetReason()]++
+			}
+		case *eventv1.Event_ClockCorrected:
+			if e.GetLead() == lead {
+				out["missed"]--
+				out[b.ClockCorrected.GetBy()]++
+			}
+		}
+	}
+	maps.DeleteFunc(out, func(_ string, n int) bool { return n == 0 })
+	return out
+}
+
+// What fell due after the withdrawal came in is neither kept nor missed, whether the timer looked before the desk heard of it or after.
+func TestAWithdrawalHeardAfterTheTimer(t *testing.T) {
+	cases := map[string]struct {
+		employees float64
+		at        time.Duration // when it came in
+		fires     []time.Duration
+		between   func(w *world, lead string)
+		missed    int // in either order
+	}{
+		"a promise with no remedy": {employees: 10, at: time.Hour - time.Microsecond, fires: []time.Duration{2 * time.Hour}},
+		"at due":                   {employees: 10, at: time.Hour, fires: []time.Duration{2 * time.Hour}, missed: 1},
+		"handed on, and on to nobody": {
+			employees: 200, at: 4 * time.Minute, fires: []time.Duration{6 * time.Minute, 12 * time.Minute, 3 * time.Hour},
+		},
+		"the first was missed in truth": {
+			employees: 200, at: 5 * time.Minute, fires: []time.Duration{6 * time.Minute, 12 * time.Minute, 3 * time.Hour}, missed: 1,
+		},
+		"over in between": {
+			employees: 10, at: 30 * time.Minute, fires: []time.Duration{2 * time.Hour},
+			between: func(w *world, lead string) {
+				w.apply(w.says(lead+"-lost", lead, "lost", w.owner(lead), "website", w.now()))
+			},
+		},
+		"its next cycle in between": {
+			employees: 10, at: 30 * time.Minute, fires: []time.Duration{2 * time.Hour},
+			between: func(w *world, lead string) {
+				again := w.staged(lead, 10)
+				again.Id, again.GetLeadStaged().Cycle = lead+"-again", 2
+				w.apply(again)
+			},
+		},
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			engines(t, func(t *testing.T, w *world) {
+				start := w.now()
+				early, late := "early", "late"
+				w.apply(w.staged(early, c.employees), w.staged(late, c.employees))
+				stop := map[string]*eventv1.Event{}
+				for _, lead := range []string{early, late} {
+					stop[lead] = w.withdrawn(lead, 1)
+					stop[lead].RecordedAt = event.Micros(start.Add(c.at))
+				}
+				w.pass(c.fires[0])
+				w.apply(stop[early])
+				for i, at := range c.fires {
+					if i > 0 {
+						w.pass(at - c.fires[i-1])
+					}
+					w.fire()
+				}
+				if c.between != nil {
+					c.between(w, late)
+				}
+				w.apply(stop[late], stop[late])
+				w.apply(stop[late])
+				e, l := w.verdicts(early), w.verdicts(late)
+				if e["missed"] != c.missed || l["missed"] != c.missed || e["met"]+l["met"] > 0 {
+					t.Errorf("heard before the timer %v, after it %v; want %d missed", e, l, c.missed)
+				}
+				if c.employees == 10 && c.between == nil && !maps.Equal(e, l) {
+					t.Errorf("heard before the timer %v, after it %v", e, l)
+				}
+				if c.missed > 0 && len(c.fires) == 1 {
+					return
+				}
+				told := w.corrections(late)
+				if len(told) == 0 {
+					t.Fatalf("nothing was corrected: %v", w.types(late))
+				}
+				for _, k := range told {
+					b := k.GetClockCorrected()
+					at := max(event.Micros(start.Add(c.at)), b.GetClock().GetStartedAt())
+					if b.GetBy() != "withdrawn" || b.GetSource() != event.Scoring || b.GetRespondedAt() != at || k.GetOccurredAt() != at || at >= b.GetClock().GetDueAt() {
+						t.Errorf("told %v", k)
+					}
+					if r := w.clock(b.GetClock().GetId()); r.State != store.ClockBreached || event.Micros(r.RespondedAt) != at || r.Witness != event.Scoring {
+						t.Errorf("stored %+v", r)
+					}
+				}
+			})
+		})
+	}
+}
+
+// A witness's word that comes after has nothing left to turn, and what a witness turned before stays kept.
+func TestAWithdrawalAndAWitness(t *testing.T) {
+	engines(t, func(t *testing.T, w *world) {
+		start := w.now()
+		w.apply(w.staged("a", 10), w.staged("b", 10))
+		a, b := w.owner("a"), w.owner("b")
+		stopA, stopB := w.withdrawn("a", 1), w.withdrawn("b", 1)
+		w.pass(2 * time.Hour)
+		w.fire()
+		at := start.Add(time.Minute)
+		w.apply(stopA, w.says("o1", "a", "reached", a, "crm", at), w.says("o2", "b", "reached", b, "crm", at), stopB)
+		if got := w.verdicts("a"); got["withdrawn"] != 1 || got["reached"] != 0 || got["missed"] != 0 {
+			t.Errorf("a: %v", got)
+		}
+		if got := w.verdicts("b"); got["withdrawn"] != 0 || got["reached"] != 1 || got["missed"] != 0 {
+			t.Errorf("b: %v", got)
+		}
+	})
+}
+
+// Who was told of the breach is told of the withdrawal; what history tells is told to nobody.
+func TestAVerdictThatAWithdrawalTurnedIsTold(t *testing.T) {
+	polling(t, 20*time.Millisecond, func(t *testing.T, w *world) {
+		theirs := newReceiver(t)
+		w.people(`
+teams: {sales:, big:}
+reps:
+  ann: {team: sales, capacity: 2}
+  max: {team: big, capacity: 1}
+notices:
+  shared: {url: "` + theirs.URL + `", secret: env:SHARED}
+`)
+		ctx, stop := context.WithCancel(t.Context())
+		var running sync.WaitGroup
+		running.Go(func() {
+			if err := w.RunNotices(ctx); err != nil {
+				t.Errorf("run: %v", err)
+			}
+		})
+		defer running.Wait()
+		defer stop()
+		w.apply(w.staged("a", 10), w.staged("b", 10))
+		live, past := w.withdrawn("a", 1), w.withdrawn("b", 1)
+		past.Mode = eventv1.Mode_MODE_HISTORY
+		w.pass(2 * time.Hour)
+		w.fire()
+		w.apply(past, live)
+		w.until("ann is told", func() bool {
+			return len(theirs.twice("clock.breached")) == 2 && len(theirs.twice("lead.withdrawn")) == 1 && len(theirs.twice("clock.corrected")) == 1
+		})
+		data := theirs.twice("clock.corrected")[0]["data"].(map[string]any)
+		if c := data["clock"].(map[string]any); data["lead"] != "a" || c["state"] != "withdrawn" || c["responded_at"] != nil {
+			t.Errorf("ann is told %v", data)
+		}
+		if len(w.corrections("b")) != 1 {
+			t.Errorf("what history tells of turned %v", w.types("b"))
+		}
 	})
 }
 

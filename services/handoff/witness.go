@@ -27,7 +27,7 @@ func (d *desk) missed(ctx context.Context, tx store.HandoffTx, key store.Handoff
 	if at < 0 {
 		p := found[0]
 		at, d.order = len(d.order), append(d.order, &file{handoff: store.HandoffRow{
-			HandoffKey: key, State: p.HandoffState, Pool: p.Pool, Grade: p.Grade, Channel: p.Channel, Cause: p.Cause, Agreement: p.Agreement,
+			HandoffKey: key, State: p.HandoffState, Pool: p.Pool, Grade: p.Grade, Channel: p.Channel, Cause: p.Cause, Agreement: p.HandoffAgreement,
 		}})
 	}
 	f := d.order[at]
@@ -56,11 +56,7 @@ func (d *desk) correct(ctx context.Context, tx store.HandoffTx, f *file, row sto
 		if !r.wrong() || r.Assignment != row.Assignment || !between(r, done(row)) {
 			continue
 		}
-		version, err := d.version(r.Agreement)
-		if err != nil {
-			return err
-		}
-		promise, err := promiseOf(version, r.ClockRow)
+		version, promise, err := d.promised(r.ClockRow)
 		if err != nil {
 			return err
 		}
@@ -83,7 +79,9 @@ func (d *desk) correct(ctx context.Context, tx store.HandoffTx, f *file, row sto
 			}
 		}
 		if last, ok := clock.Kept(promise, state(r.ClockRow), deeds); ok {
+			d.words = append(d.words, word{clock: r.ID, source: row.Source, turned: true})
 			d.turn(f, r, last, row.Source, cause)
+			d.tellTurn(f, r)
 		}
 	}
 	return nil
@@ -101,17 +99,23 @@ func proves(version *agreement.Agreement, a store.Activity, r *running) bool {
 	return a.Outside && slices.ContainsFunc(version.Sources, func(s agreement.Source) bool { return s.Witness && s.Name == a.Source })
 }
 
-// turn writes beside a breach that the promise was kept, and tells those who were told of the breach.
+// turn writes beside a breach that the promise was kept, or withdrawn before it was due.
 func (d *desk) turn(f *file, r *running, last clock.Deed, source, cause string) {
 	r.RespondedAt, r.Witness, r.dirty = last.At, source, true
-	d.words = append(d.words, word{clock: r.ID, source: source, turned: true})
-	d.say(f, last.At, &eventv1.Event{
+	d.tell(f, r, last.At, &eventv1.Event{
 		Id: event.DerivedID("clock.corrected", r.ID), Cause: cause,
 		Body: &eventv1.Event_ClockCorrected{ClockCorrected: &eventv1.ClockCorrected{
 			Clock: f.told(r), RespondedAt: event.Micros(last.At), By: last.Kind, Source: source, BreachedAt: event.Micros(r.StoppedAt),
 		}},
 	})
+}
+
+// tellTurn tells of it those who were told of the breach.
+func (d *desk) tellTurn(f *file, r *running) {
 	to := d.roster.addresses(r.Rep)
+	if r.Rep == "" {
+		to = d.managers(f)
+	}
 	if manager := d.roster.managers[r.Team]; manager != "" {
 		to = append(to, d.roster.addresses(manager)...)
 	}

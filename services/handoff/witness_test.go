@@ -258,6 +258,44 @@ func TestLateTruthOfWhatIsOver(t *testing.T) {
 	})
 }
 
+// A clock that a later version took over is corrected under that version, whatever the handoff is pinned to, and so is what is told of it
+// when its handoff is over.
+func TestLateTruthOfAClockThatWasTakenOver(t *testing.T) {
+	polled(t, func(t *testing.T, w *world) {
+		start := w.now()
+		w.apply(w.staged("a", 10), w.staged("b", 10), w.staged("c", 10))
+		owner := map[string]string{}
+		for _, lead := range []string{"a", "b", "c"} {
+			owner[lead] = w.owner(lead)
+		}
+		suffix := w.comes(version("2", "move", within("2h")...), 30*time.Minute)
+		w.pass(30 * time.Minute)
+		w.until("the second takes them over", func() bool { return w.count("clock.cancelled") == 3 })
+		stop := w.withdrawn("c", 1)
+		w.pass(2 * time.Hour)
+		w.fire()
+		again := w.staged("b", 10)
+		again.Id, again.GetLeadStaged().Cycle = "again", 2
+		w.apply(again)
+		at := start.Add(time.Minute)
+		of := func(lead string) *eventv1.Event {
+			e := w.says("o"+lead, lead, "reached", owner[lead], "crm", at)
+			e.GetLeadOutcome().Cycle = 1
+			return e
+		}
+		w.apply(of("a"), of("b"), stop)
+		for _, lead := range []string{"a", "b", "c"} {
+			told := w.corrections(lead)
+			if len(told) != 1 {
+				t.Fatalf("%s: corrected %d times: %v", lead, len(told), w.types(lead))
+			}
+			if c := told[0].GetClockCorrected().GetClock(); c.GetId() != lead+"/1/1/persistence"+suffix || w.names[told[0].GetAgreement()] != "2" {
+				t.Errorf("%s is corrected under version %q", c.GetId(), w.names[told[0].GetAgreement()])
+			}
+		}
+	})
+}
+
 // However the timer, the words of two witnesses and of somebody else, and their repeats come one after the other: one breach, one correction,
 // one remedy, and a verdict that says whether the promise was kept.
 func TestLateTruthInAnyOrder(t *testing.T) {

@@ -133,7 +133,7 @@ type WatchBreachesResponse struct {
 	Breach *Breach                `protobuf:"bytes,1,opt,name=breach,proto3" json:"breach,omitempty"`
 	// Opaque; resume with it.
 	Cursor string `protobuf:"bytes,2,opt,name=cursor,proto3" json:"cursor,omitempty"`
-	// Set instead of breach: what was recorded as missed had been kept.
+	// Set instead of breach: what was recorded as missed had been kept, or withdrawn.
 	Correction    *Correction `protobuf:"bytes,3,opt,name=correction,proto3" json:"correction,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -202,12 +202,12 @@ type Correction struct {
 	Rep        string                 `protobuf:"bytes,6,opt,name=rep,proto3" json:"rep,omitempty"`
 	Team       string                 `protobuf:"bytes,7,opt,name=team,proto3" json:"team,omitempty"`
 	DueAt      *timestamppb.Timestamp `protobuf:"bytes,8,opt,name=due_at,json=dueAt,proto3" json:"due_at,omitempty"`
-	// When the promise was kept: before due_at.
+	// When the promise was kept or fell away: before due_at.
 	RespondedAt *timestamppb.Timestamp `protobuf:"bytes,9,opt,name=responded_at,json=respondedAt,proto3" json:"responded_at,omitempty"`
 	RecordedAt  *timestamppb.Timestamp `protobuf:"bytes,10,opt,name=recorded_at,json=recordedAt,proto3" json:"recorded_at,omitempty"`
-	// The kind of activity that kept it.
+	// The kind of activity that kept it, or withdrawn: it was neither kept nor missed.
 	By string `protobuf:"bytes,11,opt,name=by,proto3" json:"by,omitempty"`
-	// The source whose word turned the verdict.
+	// The source whose word turned the verdict; scoring where it was withdrawn.
 	Source        string `protobuf:"bytes,12,opt,name=source,proto3" json:"source,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

@@ -18,6 +18,7 @@ const (
 	Assignments    = "leadpact_assignments_total"
 	Breaches       = "leadpact_breaches_total"
 	Corrections    = "leadpact_breaches_corrected_total"
+	Excuses        = "leadpact_breaches_withdrawn_total"
 	Verdicts       = "leadpact_clock_verdicts_total"
 	Responses      = "leadpact_clock_met_total"
 	ResponseTime   = "leadpact_clock_met_seconds_total"
@@ -36,6 +37,7 @@ const (
 	cancelled = "cancelled"
 	withdrawn = "withdrawn"
 	corrected = "corrected" // recorded as breached, and met
+	excused   = "excused"   // recorded as breached, and withdrawn
 	started   = "started"
 	// unlisted is the channel of leads whose channel the agreement does not list; scoring says it.
 	unlisted = "unlisted"
@@ -65,6 +67,7 @@ func Metrics() map[string]Metric {
 		Assignments:  {Help: "Assignments by pool, team and grade."},
 		Breaches:     {Help: "Promises missed, by clock, team and grade."},
 		Corrections:  {Help: "Promises recorded as missed that turned out to have been kept, by clock, team and grade."},
+		Excuses:      {Help: "Promises recorded as missed that turned out to have been withdrawn before they were due, by clock, team and grade."},
 		Verdicts:     {Help: "Clocks that ended, by clock, team, grade and verdict."},
 		Responses:    {Help: "Promises kept, by clock and team."},
 		ResponseTime: {Help: "Seconds from a clock's start to the response that kept it, summed, by clock and team."},
@@ -85,7 +88,7 @@ const (
 )
 
 // Attainment is the name of a group's tallies; their labels are clock, key and verdict, where the verdict "started" counts starts, and
-// "corrected" counts those among "breached" that were met.
+// "corrected" and "excused" count those among "breached" that were met and withdrawn.
 func Attainment(g Group) string { return attainmentBase + string(g) }
 
 // Effects is what one event changes besides its line.
@@ -129,8 +132,12 @@ func Judge(e *eventv1.Event) Effects {
 	case *eventv1.Event_ClockCorrected:
 		// No counter falls: what was counted as missed stays so, and this says how many of them were not.
 		c := b.ClockCorrected.GetClock()
-		j.attain(c, corrected)
-		j.add(Corrections, 1, "clock", c.GetName(), "grade", c.GetTerms().GetGrade(), "team", c.GetTerms().GetTeam())
+		verdict, counter := corrected, Corrections
+		if b.ClockCorrected.GetBy() == withdrawn {
+			verdict, counter = excused, Excuses
+		}
+		j.attain(c, verdict)
+		j.add(counter, 1, "clock", c.GetName(), "grade", c.GetTerms().GetGrade(), "team", c.GetTerms().GetTeam())
 	case *eventv1.Event_ClockCancelled:
 		verdict := cancelled
 		if b.ClockCancelled.GetReason() == withdrawn {
@@ -244,6 +251,7 @@ func (j *judge) zeroClock(clock, grade string, teams []string) {
 		j.add(ResponseTime, 0, "clock", clock, "team", t)
 		j.add(Breaches, 0, "clock", clock, "grade", grade, "team", t)
 		j.add(Corrections, 0, "clock", clock, "grade", grade, "team", t)
+		j.add(Excuses, 0, "clock", clock, "grade", grade, "team", t)
 		for _, v := range []string{met, breached, cancelled, withdrawn} {
 			j.add(Verdicts, 0, "clock", clock, "grade", grade, "team", t, "verdict", v)
 		}

@@ -157,6 +157,11 @@ func TestJudge(t *testing.T) {
 			want:  started("corrected", "leadpact_breaches_corrected_total{clock=call,grade=A,team=boston} 1"),
 		},
 		{
+			name:  "a missed promise turns out to have been withdrawn",
+			event: &eventv1.Event{Body: &eventv1.Event_ClockCorrected{ClockCorrected: &eventv1.ClockCorrected{Clock: ana, By: "withdrawn", Source: "scoring"}}},
+			want:  started("excused", "leadpact_breaches_withdrawn_total{clock=call,grade=A,team=boston} 1"),
+		},
+		{
 			name:  "a promise falls away",
 			event: &eventv1.Event{Body: &eventv1.Event_ClockCancelled{ClockCancelled: &eventv1.ClockCancelled{Clock: ana, Reason: "rejected"}}},
 			want: started("cancelled",

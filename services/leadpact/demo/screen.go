@@ -158,6 +158,10 @@ func (s *Screen) show(e *eventv1.Event) {
 		s.line(e, red, "✗", fmt.Sprintf("BREACH: %s of %s missed by %s; remedy: %s", c.GetName(), within(c), who(c), b.ClockBreached.GetRemedy()))
 	case *eventv1.Event_ClockCorrected:
 		c := b.ClockCorrected.GetClock()
+		if b.ClockCorrected.GetBy() == "withdrawn" {
+			s.line(e, green, "✓", c.GetName()+" had been withdrawn before it was due")
+			break
+		}
 		s.line(e, green, "✓", fmt.Sprintf("%s had been kept by %s: %s told it late", c.GetName(), who(c), b.ClockCorrected.GetSource()))
 	}
 }

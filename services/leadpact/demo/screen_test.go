@@ -34,6 +34,7 @@ func TestScreen(t *testing.T) {
 		{Body: &eventv1.Event_ClockMet{ClockMet: &eventv1.ClockMet{Clock: clock, StoppedAt: due.Add(-1500 * time.Millisecond).UnixMicro()}}},
 		{Body: &eventv1.Event_ClockBreached{ClockBreached: &eventv1.ClockBreached{Clock: clock, Remedy: "reassign"}}},
 		{Body: &eventv1.Event_ClockCorrected{ClockCorrected: &eventv1.ClockCorrected{Clock: clock, By: "attempt", Source: "crm"}}},
+		{Body: &eventv1.Event_ClockCorrected{ClockCorrected: &eventv1.ClockCorrected{Clock: clock, By: "withdrawn", Source: "scoring"}}},
 		{Body: staged("sql")},
 		{Body: staged("won")},
 		{Body: staged("recycled")},
@@ -61,6 +62,7 @@ func TestScreen(t *testing.T) {
 01:05.0  abcdef  ✓ first-response kept by ana with 1.5 s left
 01:05.0  abcdef  ✗ BREACH: first-response of 8s missed by ana; remedy: reassign
 01:05.0  abcdef  ✓ first-response had been kept by ana: crm told it late
+01:05.0  abcdef  ✓ first-response had been withdrawn before it was due
 01:05.0  abcdef  ▲ SQL
 01:05.0  abcdef  ★ won
 01:05.0  abcdef  ○ recycled

@@ -25,7 +25,7 @@ type Verdict struct {
 		Breached  int `json:"breached"`
 		Cancelled int `json:"cancelled"`
 		Open      int `json:"open"`
-		// Corrected clocks are among those breached: a witness reported late that the promise had been kept.
+		// Corrected clocks are among those breached: a witness reported late that the promise had been kept, or it had been withdrawn.
 		Corrected int `json:"corrected"`
 		// Misdated clocks carry another due time than the referee's.
 		Misdated int `json:"misdated"`

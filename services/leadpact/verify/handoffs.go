@@ -132,7 +132,7 @@ func breachesTold(ctx context.Context, v *verifier) (int, faults, error) {
 	return len(told), f, err
 }
 
-// correctionsTold compares the clocks that handoff has as kept after all with the corrections in the ledger.
+// correctionsTold compares the clocks that handoff has as kept, or withdrawn, after all with the corrections in the ledger.
 func correctionsTold(ctx context.Context, v *verifier) (int, faults, error) {
 	var f faults
 	told := map[string]*eventv1.ClockCorrected{}
@@ -183,8 +183,10 @@ func correctionsTold(ctx context.Context, v *verifier) (int, faults, error) {
 		}
 		return nil
 	})
-	for id := range told {
-		f.add("clock %s was corrected and is none of an assignment", id)
+	for id, t := range told {
+		if t.GetClock().GetTerms().GetAssignment() != "" {
+			f.add("clock %s was corrected and is none of an assignment", id)
+		}
 	}
 	return looked, f, err
 }

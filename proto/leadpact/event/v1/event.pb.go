@@ -2387,16 +2387,16 @@ func (x *ClockCancelled) GetReason() string {
 	return ""
 }
 
-// ClockCorrected: the promise that was recorded as missed had been kept. The breach stands as what was known then; the verdict turns. The
-// event's occurred_at is responded_at. A clock is corrected once.
+// ClockCorrected: the promise that was recorded as missed had been kept, or the person had withdrawn his consent before it was due. The
+// breach stands as what was known then; the verdict turns. The event's occurred_at is responded_at. A clock is corrected once.
 type ClockCorrected struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	Clock *Clock                 `protobuf:"bytes,1,opt,name=clock,proto3" json:"clock,omitempty"`
-	// When it was kept, microseconds: before clock.due_at.
+	// When it was kept or fell away, microseconds: before clock.due_at.
 	RespondedAt int64 `protobuf:"varint,2,opt,name=responded_at,json=respondedAt,proto3" json:"responded_at,omitempty"`
-	// The kind of activity that kept it.
+	// The kind of activity that kept it, or withdrawn: it was neither kept nor missed.
 	By string `protobuf:"bytes,3,opt,name=by,proto3" json:"by,omitempty"`
-	// The source whose word turned the verdict, as the agreement names it.
+	// The source whose word turned the verdict, as the agreement names it; scoring where it was withdrawn.
 	Source string `protobuf:"bytes,4,opt,name=source,proto3" json:"source,omitempty"`
 	// When it was recorded as missed: the breach's occurred_at.
 	BreachedAt    int64 `protobuf:"varint,5,opt,name=breached_at,json=breachedAt,proto3" json:"breached_at,omitempty"`
