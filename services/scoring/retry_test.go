@@ -115,7 +115,7 @@ func TestRefusedHooksAreKeptByTheirHeaders(t *testing.T) {
 		r.apply(t, with("1"), with("2"), with("1"))
 		attempts := map[string]int{}
 		for _, row := range r.waiting(t) {
-			attempts[row.EventID] = int(row.Attempts)
+			attempts[row.EventID] = row.Attempts
 		}
 		if len(attempts) != 2 || attempts[with("1").GetId()] != 2 || attempts[with("2").GetId()] != 1 {
 			t.Errorf("the rows are %v", attempts)
