@@ -124,7 +124,14 @@ func (a *Agreement) saySources() Section {
 }
 
 func (v Verify) words() string {
-	return strings.Join(nonempty(string(v.Kind), v.Algorithm, v.Encoding, v.Header, v.Param, v.Path.String(), quoted(v.Prefix), quoted(v.Signed), v.Part), " ")
+	words := nonempty(string(v.Kind), v.Algorithm, v.Encoding, v.Header, v.Param, v.Path.String(), quoted(v.Prefix), quoted(v.Signed), v.Part)
+	if v.Time != nil {
+		words = append(words, "time in", v.Time.Header+v.Time.Part) // it stands in one of the two
+		if v.Time.Millis {
+			words = append(words, "in milliseconds")
+		}
+	}
+	return strings.Join(words, " ")
 }
 
 func (l Limit) words() string {

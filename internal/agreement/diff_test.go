@@ -88,6 +88,10 @@ func TestDiffSpeaksOfTheContract(t *testing.T) {
 			[]string{"website, map: kind at event, occurred_at at at, email at visitor.email, country at visitor.country" +
 				" → kind at event, occurred_at at at, email at visitor.mail, else visitor.user + visitor.host, country at visitor.country"},
 		},
+		"when a signature was made": {
+			[]string{"prefix: \"sha256=\"}", "prefix: \"sha256=\", signed: \"{time}.{body}\", time: {header: X-Time, millis: true}}"},
+			[]string{`website, proves itself by: hmac sha256 hex X-Website-Signature "sha256=" → hmac sha256 hex X-Website-Signature "sha256=" "{time}.{body}" time in X-Time in milliseconds`},
+		},
 		"an obligation": {
 			[]string{"    target: 100\n", "    target: 120\n"},
 			[]string{"mqls, target: at least 100 → at least 120; not enforced yet"},
