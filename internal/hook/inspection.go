@@ -1,6 +1,10 @@
 package hook
 
-import "github.com/leadpact/leadpact/internal/preset"
+import (
+	"fmt"
+
+	"github.com/leadpact/leadpact/internal/preset"
+)
 
 // Inspection is what a person who tries a mapping wants to know of a body beside its events.
 type Inspection struct {
@@ -39,8 +43,12 @@ func (s *Source) Inspect(r *Request) (Inspection, error) {
 	return out, nil
 }
 
-// omits says whether the preset's rules leave an event out, and in whose words.
+// omits says whether the preset's rules leave an event out, and in whose words. One that does not say what it is may be a lead, and is
+// not left out.
 func (s *Source) omits(sc scope) (why string, omitted bool) {
+	if s.unnamed(sc) != nil {
+		return "", false
+	}
 	for _, test := range s.Map.Only {
 		if !holds(sc, test) {
 			return test.Why, true
@@ -52,6 +60,16 @@ func (s *Source) omits(sc scope) (why string, omitted bool) {
 		}
 	}
 	return "", false
+}
+
+// unnamed says that nothing stands where an event says what it is, by which the preset lets it in.
+func (s *Source) unnamed(sc scope) error {
+	for _, test := range s.Map.Only {
+		if (&reader{}).text(sc, test.At, maxText, joinWords) == "" {
+			return fmt.Errorf("the event does not say what it is: %s is empty", quoted(test.At))
+		}
+	}
+	return nil
 }
 
 func (s *Source) origins(sc scope) map[string]string {

@@ -23,6 +23,9 @@ func (r *reader) fail(err error) {
 	}
 }
 
+// quoted is a place or path for people: as it is written, so that it can be copied.
+func quoted(at fmt.Stringer) string { return `"` + at.String() + `"` }
+
 // text is the first alternative of a place that is filled. An id is filled only when all its parts are, so that two things never
 // share one.
 func (r *reader) text(sc scope, place preset.Place, limit int, between string) string {

@@ -182,7 +182,7 @@ func (s *Source) event(sc scope, id string, now time.Time, fallback func() strin
 	default:
 		return Event{Event: e}, errors.New("the event is not an object")
 	}
-	r := reader{}
+	r := reader{err: s.unnamed(sc)}
 	where := &s.Map
 	kind, when := r.text(sc, where.Kind, maxID, joinWords), r.text(sc, where.OccurredAt, maxID, joinWords)
 	switch {
