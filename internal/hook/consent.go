@@ -95,16 +95,20 @@ func record(lr *eventv1.LeadReceived, purpose string, granted bool) {
 	lr.Consents = append(lr.Consents, &eventv1.Consent{Purpose: purpose, Granted: granted})
 }
 
-// confidence is how sure the event is of what it says; 0 when it does not say.
+// confidence is how sure the event is of what it says; 0 when it does not say. At a preset's place others write other things under the
+// name, and lose no lead by it.
 func (s *Source) confidence(r *reader, sc scope) float64 {
-	text := r.text(sc, s.Map.Confidence, maxID, joinWords)
-	if text == "" {
+	of := reader{}
+	text := of.text(sc, s.Map.Confidence, maxID, joinWords)
+	if of.err == nil && text == "" {
 		return 0
 	}
 	share, err := strconv.ParseFloat(text, 64)
-	if err != nil || !(share > 0 && share <= 1) {
+	switch {
+	case err == nil && share > 0 && share <= 1:
+		return share
+	case s.strict && (err != nil || share != 0):
 		r.fail(errors.New("confidence is no number over 0 up to 1"))
-		return 0
 	}
-	return share
+	return 0
 }

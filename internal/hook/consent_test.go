@@ -55,22 +55,36 @@ func TestKindsThatGrantAndWithdraw(t *testing.T) {
 
 func TestConfidence(t *testing.T) {
 	t.Parallel()
-	for said, want := range map[string]float64{"0.6": 0.6, `"0.25"`: 0.25, "1": 1, `""`: 0, "null": 0} {
-		if got := only(t, "form", `{"email":"a@b.org","confidence":`+said+`}`, "").GetLeadReceived().GetConfidence(); got != want {
-			t.Errorf("%s is read as %v, want %v", said, got, want)
+	own := parsed(t, strings.Replace(contract, "reason: why", "reason: why\n      confidence: confidence", 1))
+	crm, _ := own.Source("crm")
+	for _, c := range []struct {
+		said    string
+		want    float64
+		refused bool // where the agreement itself names the place
+	}{
+		{"0.6", 0.6, false}, {`"0.25"`, 0.25, false}, {"1", 1, false}, {`""`, 0, false}, {"null", 0, false}, {"0", 0, false}, {`"0.0"`, 0, false},
+		{"1.5", 0, true}, {"87", 0, true}, {"-0.5", 0, true}, {`"NaN"`, 0, true}, {`"high"`, 0, true}, {`{"score":1}`, 0, true}, {"true", 0, true},
+	} {
+		if got := only(t, "form", `{"email":"a@b.org","confidence":`+c.said+`}`, "").GetLeadReceived().GetConfidence(); got != c.want {
+			t.Errorf("%s is read as %v, want %v", c.said, got, c.want)
+		}
+		m, err := read(New(own, crm), `{"contact":{"id":7},"confidence":`+c.said+`}`, "", noon)
+		switch {
+		case err != nil || len(m.Events)+len(m.Refused) != 1 || (len(m.Refused) == 1) != c.refused:
+			t.Errorf("%s at a place of the agreement's own: %+v, %v", c.said, m, err)
+		case c.refused && m.Refused[0].Detail != "confidence is no number over 0 up to 1":
+			t.Errorf("%s is refused as %s", c.said, m.Refused[0].Detail)
+		case !c.refused && m.Events[0].Event.GetLeadReceived().GetConfidence() != c.want:
+			t.Errorf("%s at a place of the agreement's own is read as %v", c.said, m.Events[0].Event.GetLeadReceived().GetConfidence())
 		}
 	}
 }
 
-func TestConsentAndConfidenceThatSayNothing(t *testing.T) {
+func TestConsentThatSaysNothing(t *testing.T) {
 	t.Parallel()
 	for body, want := range map[string]string{
 		`{"email":"a@b.org","consent":{"contact":"perhaps"}}`:  `consent to "contact": neither true nor false`,
 		`{"email":"a@b.org","consent":{"contact":{"at":"x"}}}`: `consent to "contact": neither`,
-		`{"email":"a@b.org","confidence":1.5}`:                 "confidence is no number over 0 up to 1",
-		`{"email":"a@b.org","confidence":0}`:                   "confidence is no number over 0 up to 1",
-		`{"email":"a@b.org","confidence":"NaN"}`:               "confidence is no number over 0 up to 1",
-		`{"email":"a@b.org","confidence":"high"}`:              "confidence is no number over 0 up to 1",
 	} {
 		m, err := read(sourceOf(t, "form"), body, "", noon)
 		if err != nil || len(m.Refused) != 1 || !strings.Contains(m.Refused[0].Detail, want) {

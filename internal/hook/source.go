@@ -42,6 +42,8 @@ type Source struct {
 	purposes []purpose // sorted
 	// objections are flags that are true where somebody does not want a thing.
 	objections []purpose
+	// strict says that the agreement itself names the place of the confidence: what stands there is meant.
+	strict bool
 }
 
 // field is a declared field with the places where it may stand.
@@ -80,7 +82,7 @@ type Refusal struct {
 
 // New makes a source of a ready.
 func New(a *agreement.Agreement, s agreement.Source) *Source {
-	out := &Source{Source: s, channels: a.Channels, purposes: purposesOf(a, s.Map), objections: objectionsOf(s.Map)}
+	out := &Source{Source: s, channels: a.Channels, purposes: purposesOf(a, s.Map), objections: objectionsOf(s.Map), strict: len(s.OwnMap().Confidence) > 0}
 	for _, f := range a.Fields {
 		place, own := s.Map.Fields[f.Name]
 		for _, pattern := range s.Map.Any {
