@@ -63,7 +63,7 @@ func (s *Source) Fetched(thin *eventv1.Event, found []byte, now time.Time) (Even
 		return Event{}, err // a constant
 	}
 	whole := *s
-	whole.Map.Fetch = ""
+	whole.Map.Fetch, whole.Map.Only = "", nil // the thin event has passed the test of what it is
 	whole.Map.Kind, whole.Map.ExternalID = said(FetchedKind), said(thin.GetLeadReceived().GetExternalId())
 	whole.Map.OccurredAt = slices.Concat(changed, said(event.Time(thin.GetOccurredAt()).Format(time.RFC3339Nano)))
 	id := fetchedPrefix + thin.GetId()
