@@ -93,6 +93,43 @@ func TestConsentThatSaysNothing(t *testing.T) {
 	}
 }
 
+// A consent that is no object may be a no: it is refused, but where the agreement says what it is.
+func TestConsentThatIsNoObject(t *testing.T) {
+	t.Parallel()
+	ask := func(s *Source, body string) (taken, refused int, why string) {
+		t.Helper()
+		m, err := read(s, body, "", noon)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, r := range m.Refused {
+			why = r.Detail
+		}
+		return len(m.Events), len(m.Refused), why
+	}
+	const want = `consent: write purpose: true or false, as {"contact": false}`
+	for said, refused := range map[string]bool{`"no"`: true, "false": true, "0": true, `["contact"]`: true, "null": false, `""`: false, "{}": false, `{"contact":false}`: false} {
+		for source, body := range map[string]string{
+			"form": `{"email":"a@b.org","consent":` + said + `}`, "standard": `{"type":"x","data":{"email":"a@b.org","consent":` + said + `}}`,
+		} {
+			taken, bad, why := ask(sourceOf(t, source), body)
+			if refused && (bad != 1 || why != want) || !refused && taken != 1 {
+				t.Errorf("%s, %s: %d taken, refused as %q", source, said, taken, why)
+			}
+		}
+	}
+	for name, text := range map[string]string{
+		"a field":   strings.Replace(contract, "  company: text\n", "  company: text\n  consent: text\n", 1),
+		"a purpose": strings.Replace(contract, "{bearer: env:FORM}", "{bearer: env:FORM}\n    map: {consent: {marketing: consent}}", 1),
+	} {
+		a := parsed(t, text)
+		form, _ := a.Source("form")
+		if taken, _, why := ask(New(a, form), `{"email":"a@b.org","consent":"no"}`); taken != 1 {
+			t.Errorf("%s of that name: %s", name, why)
+		}
+	}
+}
+
 // Both are part of what an event says: the same id with another consent is a conflict.
 func TestConsentAndConfidenceCountForTheHash(t *testing.T) {
 	t.Parallel()
