@@ -218,7 +218,7 @@ func (s *Source) event(sc scope, id string, now time.Time, fallback func() strin
 	e.OccurredAt = occurred(&r, when, now)
 	identifiers := lead.Identify(s.Name, lr.GetEmail(), lr.GetExternalId())
 	if r.err == nil && len(identifiers) == 0 {
-		r.fail(nobody(where))
+		r.fail(nobody(where, lr))
 	}
 	if r.err != nil {
 		return Event{Event: &eventv1.Event{Id: e.GetId()}}, r.err
@@ -237,14 +237,25 @@ func (s *Source) event(sc scope, id string, now time.Time, fallback func() strin
 	return Event{Event: e, Key: identifiers[0], Wire: wire}, nil
 }
 
-func nobody(m *preset.Mapping) error {
-	switch {
-	case len(m.Email) == 0:
-		return fmt.Errorf("the event names nobody: %q is empty", m.ExternalID)
-	case len(m.ExternalID) == 0:
-		return fmt.Errorf("the event names nobody: %q is no e-mail address", m.Email)
+// nobody says that what the event has for the person's address and id names nobody.
+func nobody(m *preset.Mapping, lr *eventv1.LeadReceived) error {
+	var empty, why []string
+	if lr.GetEmail() == "" && len(m.Email) > 0 {
+		empty = append(empty, quoted(m.Email))
 	}
-	return fmt.Errorf("the event names nobody: %q is no e-mail address and %q is empty", m.Email, m.ExternalID)
+	if lr.GetExternalId() == "" && len(m.ExternalID) > 0 {
+		empty = append(empty, quoted(m.ExternalID))
+	}
+	if len(empty) > 0 {
+		why = append(why, "nothing stands at "+strings.Join(empty, " or "))
+	}
+	if lr.GetEmail() != "" {
+		why = append(why, quoted(m.Email)+" is no e-mail address")
+	}
+	if lr.GetExternalId() != "" {
+		why = append(why, quoted(m.ExternalID)+" is blank")
+	}
+	return errors.New("the event names nobody: " + strings.Join(why, ", and "))
 }
 
 // seal makes lr the body of e, with the hash of its content, and returns the wire form. The hash covers what the event says, not
