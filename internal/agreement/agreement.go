@@ -131,6 +131,9 @@ type Source struct {
 	own preset.Mapping
 }
 
+// OwnMap is what the agreement itself says of where things stand, without the preset's places.
+func (s Source) OwnMap() preset.Mapping { return s.own }
+
 // Verify is a source's proof. Secrets are references, "env:NAME" or "file:PATH", one or two for rotation.
 type Verify struct {
 	preset.Proof

@@ -19,11 +19,10 @@ import (
 // of the body; in a batch what is wrong with one event stands in its place, as unreadable.
 func decodeCloudEvents(r *Request) (node, error) {
 	kind := r.Header.Get("Content-Type")
-	media, _, _ := strings.Cut(kind, ";")
-	media = strings.ToLower(strings.TrimSpace(media))
-	if !strings.HasPrefix(media, "application/cloudevents") {
+	if inHeaders(kind) {
 		return binary(r, kind)
 	}
+	media := bare(kind)
 	batch := media == "application/cloudevents-batch+json"
 	if !batch && media != "application/cloudevents+json" {
 		return nil, errors.New("CloudEvents are taken in JSON: send application/cloudevents+json, or the attributes in ce- headers")
@@ -45,6 +44,15 @@ func decodeCloudEvents(r *Request) (node, error) {
 		}
 	}
 	return list, nil
+}
+
+// inHeaders says that an event of this Content-Type has its attributes in headers.
+func inHeaders(kind string) bool { return !strings.HasPrefix(bare(kind), "application/cloudevents") }
+
+// bare is a media type without its parameters, in small letters, be they as they may.
+func bare(kind string) string {
+	media, _, _ := strings.Cut(kind, ";")
+	return strings.ToLower(strings.TrimSpace(media))
 }
 
 // unreadable stands in a batch where an event would, had it been one.

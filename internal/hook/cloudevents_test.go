@@ -8,6 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/leadpact/leadpact/internal/event"
+	"github.com/leadpact/leadpact/internal/preset"
 )
 
 func cloudEvent(body string, headers ...string) *Request {
@@ -177,7 +178,7 @@ func FuzzDecodeCloudEvents(f *testing.F) {
 	})
 }
 
-// A source of CloudEvents takes each mode; in a batch the bad events alone are refused.
+// A source of CloudEvents takes each mode, but binary only where no signature lets it be forged; in a batch the bad events alone are refused.
 func TestCloudEventsSource(t *testing.T) {
 	t.Parallel()
 	a := parsed(t, strings.Replace(contract, "\ncalendars:", "\n  events: {preset: cloudevents, secret: env:EVENTS}\ncalendars:", 1))
@@ -210,6 +211,21 @@ func TestCloudEventsSource(t *testing.T) {
 		}
 		if len(got.Refused) != 2 || got.Refused[0].Index != 1 || !strings.Contains(got.Refused[0].Detail, "specversion") || strings.Contains(got.Refused[0].Detail, "hunter2") {
 			t.Errorf("refused %+v", got.Refused)
+		}
+	}
+	for kind, refused := range map[preset.ProofKind]bool{
+		preset.HMAC: true, preset.Digest: true, preset.StandardWebhook: true, preset.Bearer: false, preset.Basic: false, preset.Header: false, preset.Query: false,
+	} {
+		of := source
+		of.Verify.Kind = kind
+		signed := New(a, of)
+		_, err := signed.Read(cloudEvent(`{"email":"ada@example.com"}`, binaryHeaders("Content-Type", "application/json")...), noon)
+		if (err != nil) != refused || (refused && !strings.Contains(err.Error(), "binary mode needs a proof that covers the headers")) {
+			t.Errorf("binary mode by %s: %v", kind, err)
+		}
+		got, err := signed.Read(cloudEvent(`{`+attributes+`,"data":{"email":"ada@example.com"}}`, "Content-Type", "Application/CloudEvents+JSON"), noon)
+		if err != nil || len(got.Events) != 1 {
+			t.Errorf("structured mode by %s: %v, %+v", kind, err, got)
 		}
 	}
 	if _, err := s.Read(cloudEvent(`{"email":"ada@example.com"}`, "Content-Type", "application/json"), noon); err == nil || !strings.Contains(err.Error(), "lacks the attribute") {

@@ -53,6 +53,11 @@ func objectionsOf(m preset.Mapping) []purpose {
 
 // consents reads what the person allows and forbids: a flag for each purpose, or a kind of event that grants or withdraws one.
 func (s *Source) consents(r *reader, lr *eventv1.LeadReceived, sc scope) {
+	if n, ok := sc.first(s.Map.Purposes); ok {
+		if _, isObject := n.(object); !isObject && !s.means(s.Map.Purposes) {
+			r.fail(errors.New(`consent: write purpose: true or false, as {"contact": false}`))
+		}
+	}
 	for _, p := range s.purposes {
 		if v := p.flag(r, sc); v != nil {
 			record(lr, p.name, v.GetFlag())
@@ -71,6 +76,14 @@ func (s *Source) consents(r *reader, lr *eventv1.LeadReceived, sc scope) {
 	}
 }
 
+// means says that the agreement has a field or a purpose at a place.
+func (s *Source) means(place preset.Place) bool {
+	at := func(other preset.Place) bool {
+		return slices.ContainsFunc(other, func(paths []preset.Path) bool { return preset.Place{paths}.String() == place.String() })
+	}
+	return slices.ContainsFunc(s.fields, func(f field) bool { return at(f.place) }) || slices.ContainsFunc(s.purposes, func(p purpose) bool { return at(p.place) })
+}
+
 // flag is the answer that stands in an event; nil when there is none.
 func (p purpose) flag(r *reader, sc scope) *eventv1.Value {
 	n, ok := sc.value(p.place)
@@ -84,27 +97,34 @@ func (p purpose) flag(r *reader, sc scope) *eventv1.Value {
 	return v
 }
 
-// record writes down the person's word on a purpose, which stands there once: of two that differ the one that forbids.
-func record(lr *eventv1.LeadReceived, purpose string, granted bool) {
+// record writes down the person's word on a purpose, which stands there once: of two that differ the one that forbids. It says whether
+// this word is what stands there now, and no earlier one.
+func record(lr *eventv1.LeadReceived, purpose string, granted bool) bool {
 	for _, c := range lr.GetConsents() {
 		if c.GetPurpose() == purpose {
+			turned := c.GetGranted() && !granted
 			c.Granted = c.GetGranted() && granted
-			return
+			return turned
 		}
 	}
 	lr.Consents = append(lr.Consents, &eventv1.Consent{Purpose: purpose, Granted: granted})
+	return true
 }
 
-// confidence is how sure the event is of what it says; 0 when it does not say.
+// confidence is how sure the event is of what it says; 0 when it does not say. At a preset's place others write other things under the
+// name, and lose no lead by it.
 func (s *Source) confidence(r *reader, sc scope) float64 {
-	text := r.text(sc, s.Map.Confidence, maxID, joinWords)
-	if text == "" {
+	of := reader{}
+	text := of.text(sc, s.Map.Confidence, maxID, joinWords)
+	if of.err == nil && text == "" {
 		return 0
 	}
 	share, err := strconv.ParseFloat(text, 64)
-	if err != nil || !(share > 0 && share <= 1) {
+	switch {
+	case err == nil && share > 0 && share <= 1:
+		return share
+	case s.strict && (err != nil || share != 0):
 		r.fail(errors.New("confidence is no number over 0 up to 1"))
-		return 0
 	}
-	return share
+	return 0
 }

@@ -55,26 +55,77 @@ func TestKindsThatGrantAndWithdraw(t *testing.T) {
 
 func TestConfidence(t *testing.T) {
 	t.Parallel()
-	for said, want := range map[string]float64{"0.6": 0.6, `"0.25"`: 0.25, "1": 1, `""`: 0, "null": 0} {
-		if got := only(t, "form", `{"email":"a@b.org","confidence":`+said+`}`, "").GetLeadReceived().GetConfidence(); got != want {
-			t.Errorf("%s is read as %v, want %v", said, got, want)
+	own := parsed(t, strings.Replace(contract, "reason: why", "reason: why\n      confidence: confidence", 1))
+	crm, _ := own.Source("crm")
+	for _, c := range []struct {
+		said    string
+		want    float64
+		refused bool // where the agreement itself names the place
+	}{
+		{"0.6", 0.6, false}, {`"0.25"`, 0.25, false}, {"1", 1, false}, {`""`, 0, false}, {"null", 0, false}, {"0", 0, false}, {`"0.0"`, 0, false},
+		{"1.5", 0, true}, {"87", 0, true}, {"-0.5", 0, true}, {`"NaN"`, 0, true}, {`"high"`, 0, true}, {`{"score":1}`, 0, true}, {"true", 0, true},
+	} {
+		if got := only(t, "form", `{"email":"a@b.org","confidence":`+c.said+`}`, "").GetLeadReceived().GetConfidence(); got != c.want {
+			t.Errorf("%s is read as %v, want %v", c.said, got, c.want)
+		}
+		m, err := read(New(own, crm), `{"contact":{"id":7},"confidence":`+c.said+`}`, "", noon)
+		switch {
+		case err != nil || len(m.Events)+len(m.Refused) != 1 || (len(m.Refused) == 1) != c.refused:
+			t.Errorf("%s at a place of the agreement's own: %+v, %v", c.said, m, err)
+		case c.refused && m.Refused[0].Detail != "confidence is no number over 0 up to 1":
+			t.Errorf("%s is refused as %s", c.said, m.Refused[0].Detail)
+		case !c.refused && m.Events[0].Event.GetLeadReceived().GetConfidence() != c.want:
+			t.Errorf("%s at a place of the agreement's own is read as %v", c.said, m.Events[0].Event.GetLeadReceived().GetConfidence())
 		}
 	}
 }
 
-func TestConsentAndConfidenceThatSayNothing(t *testing.T) {
+func TestConsentThatSaysNothing(t *testing.T) {
 	t.Parallel()
 	for body, want := range map[string]string{
 		`{"email":"a@b.org","consent":{"contact":"perhaps"}}`:  `consent to "contact": neither true nor false`,
 		`{"email":"a@b.org","consent":{"contact":{"at":"x"}}}`: `consent to "contact": neither`,
-		`{"email":"a@b.org","confidence":1.5}`:                 "confidence is no number over 0 up to 1",
-		`{"email":"a@b.org","confidence":0}`:                   "confidence is no number over 0 up to 1",
-		`{"email":"a@b.org","confidence":"NaN"}`:               "confidence is no number over 0 up to 1",
-		`{"email":"a@b.org","confidence":"high"}`:              "confidence is no number over 0 up to 1",
 	} {
 		m, err := read(sourceOf(t, "form"), body, "", noon)
 		if err != nil || len(m.Refused) != 1 || !strings.Contains(m.Refused[0].Detail, want) {
 			t.Errorf("%s: %+v, %v; want %s", body, m.Refused, err, want)
+		}
+	}
+}
+
+// A consent that is no object may be a no: it is refused, but where the agreement says what it is.
+func TestConsentThatIsNoObject(t *testing.T) {
+	t.Parallel()
+	ask := func(s *Source, body string) (taken, refused int, why string) {
+		t.Helper()
+		m, err := read(s, body, "", noon)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, r := range m.Refused {
+			why = r.Detail
+		}
+		return len(m.Events), len(m.Refused), why
+	}
+	const want = `consent: write purpose: true or false, as {"contact": false}`
+	for said, refused := range map[string]bool{`"no"`: true, "false": true, "0": true, `["contact"]`: true, "null": false, `""`: false, "{}": false, `{"contact":false}`: false} {
+		for source, body := range map[string]string{
+			"form": `{"email":"a@b.org","consent":` + said + `}`, "standard": `{"type":"x","data":{"email":"a@b.org","consent":` + said + `}}`,
+		} {
+			taken, bad, why := ask(sourceOf(t, source), body)
+			if refused && (bad != 1 || why != want) || !refused && taken != 1 {
+				t.Errorf("%s, %s: %d taken, refused as %q", source, said, taken, why)
+			}
+		}
+	}
+	for name, text := range map[string]string{
+		"a field":   strings.Replace(contract, "  company: text\n", "  company: text\n  consent: text\n", 1),
+		"a purpose": strings.Replace(contract, "{bearer: env:FORM}", "{bearer: env:FORM}\n    map: {consent: {marketing: consent}}", 1),
+	} {
+		a := parsed(t, text)
+		form, _ := a.Source("form")
+		if taken, _, why := ask(New(a, form), `{"email":"a@b.org","consent":"no"}`); taken != 1 {
+			t.Errorf("%s of that name: %s", name, why)
 		}
 	}
 }

@@ -24,7 +24,7 @@ func list(root node, paths preset.Paths) (items []scope, batch bool, err error) 
 		last := path.Steps[len(path.Steps)-1]
 		if last.Kind == preset.Member || last.Kind == preset.Where {
 			if items, ok = elements(found); !ok {
-				return nil, false, fmt.Errorf("%q is not an array of events", path)
+				return nil, false, fmt.Errorf("%s is not an array of events", quoted(path))
 			}
 			batch = true
 		}

@@ -36,8 +36,10 @@ func (s *Source) Asks() []string {
 	for _, place := range []preset.Place{m.Email, m.Name, m.Phone, m.Channel, m.Rep, m.Reason, m.Confidence, m.Outcome} {
 		ask(place)
 	}
-	for _, place := range m.Consent {
-		ask(place)
+	for _, places := range []map[string]preset.Place{m.Consent, m.Objections} {
+		for _, place := range places {
+			ask(place)
+		}
 	}
 	for _, f := range s.fields {
 		ask(f.place)
@@ -63,7 +65,7 @@ func (s *Source) Fetched(thin *eventv1.Event, found []byte, now time.Time) (Even
 		return Event{}, err // a constant
 	}
 	whole := *s
-	whole.Map.Fetch = ""
+	whole.Map.Fetch, whole.Map.Only = "", nil // the thin event has passed the test of what it is
 	whole.Map.Kind, whole.Map.ExternalID = said(FetchedKind), said(thin.GetLeadReceived().GetExternalId())
 	whole.Map.OccurredAt = slices.Concat(changed, said(event.Time(thin.GetOccurredAt()).Format(time.RFC3339Nano)))
 	id := fetchedPrefix + thin.GetId()

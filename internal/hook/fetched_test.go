@@ -51,7 +51,7 @@ func TestFetched(t *testing.T) {
 		Id: "e1", Source: "hubspot-app", OccurredAt: 1_767_225_600_000_000, RecordedAt: 1_767_225_601_000_000, Mode: eventv1.Mode_MODE_LIVE,
 		Body: &eventv1.Event_LeadReceived{LeadReceived: &eventv1.LeadReceived{Kind: "contact.creation", ExternalId: "501", Fetch: "hubspot-contact"}},
 	}
-	for _, want := range []string{"email", "firstname", "lastname", "phone", "company", "numemployees", "lifecyclestage", "industry", "utm_source"} {
+	for _, want := range []string{"hs_email_optout", "email", "firstname", "lastname", "phone", "company", "numemployees", "lifecyclestage", "industry", "utm_source"} {
 		if !slices.Contains(s.Asks(), want) {
 			t.Errorf("%s is not asked for: %v", want, s.Asks())
 		}

@@ -1,6 +1,11 @@
 package hook
 
-import "github.com/leadpact/leadpact/internal/preset"
+import (
+	"fmt"
+
+	"github.com/leadpact/leadpact/internal/preset"
+	eventv1 "github.com/leadpact/leadpact/proto/leadpact/event/v1"
+)
 
 // Inspection is what a person who tries a mapping wants to know of a body beside its events.
 type Inspection struct {
@@ -39,8 +44,12 @@ func (s *Source) Inspect(r *Request) (Inspection, error) {
 	return out, nil
 }
 
-// omits says whether the preset's rules leave an event out, and in whose words.
+// omits says whether the preset's rules leave an event out, and in whose words. One that does not say what it is may be a lead, and is
+// not left out.
 func (s *Source) omits(sc scope) (why string, omitted bool) {
+	if s.unnamed(sc) != nil {
+		return "", false
+	}
 	for _, test := range s.Map.Only {
 		if !holds(sc, test) {
 			return test.Why, true
@@ -54,11 +63,21 @@ func (s *Source) omits(sc scope) (why string, omitted bool) {
 	return "", false
 }
 
+// unnamed says that nothing stands where an event says what it is, by which the preset lets it in.
+func (s *Source) unnamed(sc scope) error {
+	for _, test := range s.Map.Only {
+		if (&reader{}).text(sc, test.At, maxText, joinWords) == "" {
+			return fmt.Errorf("the event does not say what it is: %s is empty", quoted(test.At))
+		}
+	}
+	return nil
+}
+
 func (s *Source) origins(sc scope) map[string]string {
 	m, out := &s.Map, map[string]string{}
 	for name, place := range map[string]preset.Place{
 		"kind": m.Kind, "occurred_at": m.OccurredAt, "email": m.Email, "name": m.Name, "phone": m.Phone, "channel": m.Channel, "rep": m.Rep,
-		"reason": m.Reason, "mode": m.Mode, "confidence": m.Confidence, "outcome": m.Outcome,
+		"reason": m.Reason, "mode": m.Mode, "confidence": m.Confidence,
 	} {
 		if from := sc.filled(place, false); from != "" {
 			out[name] = from
@@ -74,12 +93,29 @@ func (s *Source) origins(sc scope) map[string]string {
 			out["fields."+f.Name] = from
 		}
 	}
+	if _, at := s.reported(&reader{}, sc); at != nil {
+		out["outcome"] = at.String()
+	}
+	s.consentOrigins(sc, out)
+	return out
+}
+
+// consentOrigins says of each purpose where the word stands that counts; of one that the kind gives or takes away nothing.
+func (s *Source) consentOrigins(sc scope, out map[string]string) {
+	r, said := &reader{}, &eventv1.LeadReceived{}
 	for _, p := range s.purposes {
-		if from := sc.answered(p.place); from != "" {
-			out["consent."+p.name] = from
+		if v := p.flag(r, sc); v != nil && record(said, p.name, v.GetFlag()) {
+			out["consent."+p.name] = sc.answered(p.place)
 		}
 	}
-	return out
+	for _, p := range s.objections {
+		if p.flag(r, sc).GetFlag() && record(said, p.name, false) {
+			out["consent."+p.name] = sc.answered(p.place)
+		}
+	}
+	if name, ok := s.Map.Withdrawals[r.text(sc, s.Map.Kind, maxID, joinWords)]; ok && record(said, name, false) {
+		delete(out, "consent."+name)
+	}
 }
 
 // filled is the first alternative of a place that holds something; whole asks for all its parts.
@@ -87,7 +123,7 @@ func (sc scope) filled(place preset.Place, whole bool) string {
 	for _, paths := range place {
 		found := 0
 		for _, path := range paths {
-			if n, ok := sc.at(path); ok && n != "" {
+			if text, ok, err := sc.text(path, maxText); ok && err == nil && text != "" {
 				found++
 			}
 		}

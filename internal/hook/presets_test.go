@@ -415,3 +415,35 @@ func TestProofs(t *testing.T) {
 		})
 	}
 }
+
+// An event of a tool that does not say what it is may be a lead: it is refused, and so kept, where those of another kind are left out.
+func TestUnnamed(t *testing.T) {
+	t.Parallel()
+	a, tried := everyPreset(t), 0
+	for _, name := range preset.Names() {
+		p := presetOf(t, name)
+		if len(p.Map.Only) == 0 {
+			continue
+		}
+		tried++
+		body, contentType, err := preset.Sample(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, paths := range p.Map.Only[0].At {
+			for _, path := range paths {
+				key := path.Steps[len(path.Steps)-1].Name
+				body = bytes.ReplaceAll(body, []byte(`"`+key+`":`), []byte(`"other":`))
+				body = bytes.ReplaceAll(body, []byte("xsi:"+strings.TrimPrefix(key, "@")+"="), []byte("xsi:other="))
+			}
+		}
+		read, err := post(t, a, name, contentType, string(body))
+		want := `the event does not say what it is: "` + p.Map.Only[0].At.String() + `" is empty`
+		if err != nil || len(read.Events) > 0 || read.Skipped > 0 || len(read.Refused) == 0 || read.Refused[0].Detail != want {
+			t.Errorf("%s: %+v, %v", name, read, err)
+		}
+	}
+	if tried < 9 {
+		t.Errorf("%d presets let events in by what they are", tried)
+	}
+}

@@ -23,6 +23,9 @@ func (r *reader) fail(err error) {
 	}
 }
 
+// quoted is a place or path for people: as it is written, so that it can be copied.
+func quoted(at fmt.Stringer) string { return `"` + at.String() + `"` }
+
 // text is the first alternative of a place that is filled. An id is filled only when all its parts are, so that two things never
 // share one.
 func (r *reader) text(sc scope, place preset.Place, limit int, between string) string {
@@ -47,7 +50,7 @@ func (r *reader) text(sc scope, place preset.Place, limit int, between string) s
 			continue
 		}
 		if len(s) > limit {
-			r.fail(fmt.Errorf("%q is longer than %d bytes", place, limit))
+			r.fail(fmt.Errorf("%s is longer than %d bytes", quoted(place), limit))
 			return ""
 		}
 		return s
@@ -103,10 +106,10 @@ func (sc scope) text(path preset.Path, limit int) (string, bool, error) {
 	}
 	s, ok := textOf(n)
 	if !ok {
-		return "", false, fmt.Errorf("%q is neither text, number nor true/false", path)
+		return "", false, fmt.Errorf("%s is neither text, number nor true/false", quoted(path))
 	}
 	if len(s) > limit || !utf8.ValidString(s) {
-		return "", false, fmt.Errorf("%q is longer than %d bytes", path, limit)
+		return "", false, fmt.Errorf("%s is longer than %d bytes", quoted(path), limit)
 	}
 	return s, true, nil
 }

@@ -42,6 +42,8 @@ type Source struct {
 	purposes []purpose // sorted
 	// objections are flags that are true where somebody does not want a thing.
 	objections []purpose
+	// strict says that the agreement itself names the place of the confidence: what stands there is meant.
+	strict bool
 }
 
 // field is a declared field with the places where it may stand.
@@ -82,7 +84,7 @@ type Refusal struct {
 
 // New makes a source of a ready.
 func New(a *agreement.Agreement, s agreement.Source) *Source {
-	out := &Source{Source: s, channels: a.Channels, purposes: purposesOf(a, s.Map), objections: objectionsOf(s.Map)}
+	out := &Source{Source: s, channels: a.Channels, purposes: purposesOf(a, s.Map), objections: objectionsOf(s.Map), strict: len(s.OwnMap().Confidence) > 0}
 	for _, f := range a.Fields {
 		place, own := s.Map.Fields[f.Name]
 		for _, pattern := range s.Map.Any {
@@ -189,7 +191,7 @@ func (s *Source) event(sc scope, id string, now time.Time, fallback func() strin
 	default:
 		return Event{Event: e}, errors.New("the event is not an object")
 	}
-	r := reader{}
+	r := reader{err: s.unnamed(sc)}
 	where := &s.Map
 	kind, when := r.text(sc, where.Kind, maxID, joinWords), r.text(sc, where.OccurredAt, maxID, joinWords)
 	switch {
@@ -224,7 +226,7 @@ func (s *Source) event(sc scope, id string, now time.Time, fallback func() strin
 	e.OccurredAt = occurred(&r, when, now)
 	identifiers := lead.Identify(s.Name, lr.GetEmail(), lr.GetExternalId())
 	if r.err == nil && len(identifiers) == 0 {
-		r.fail(nobody(where))
+		r.fail(nobody(where, lr))
 	}
 	if r.err != nil {
 		return Event{Event: &eventv1.Event{Id: e.GetId()}}, r.err
@@ -243,14 +245,25 @@ func (s *Source) event(sc scope, id string, now time.Time, fallback func() strin
 	return Event{Event: e, Unnamed: unnamed, Key: identifiers[0], Wire: wire}, nil
 }
 
-func nobody(m *preset.Mapping) error {
-	switch {
-	case len(m.Email) == 0:
-		return fmt.Errorf("the event names nobody: %q is empty", m.ExternalID)
-	case len(m.ExternalID) == 0:
-		return fmt.Errorf("the event names nobody: %q is no e-mail address", m.Email)
+// nobody says that what the event has for the person's address and id names nobody.
+func nobody(m *preset.Mapping, lr *eventv1.LeadReceived) error {
+	var empty, why []string
+	if lr.GetEmail() == "" && len(m.Email) > 0 {
+		empty = append(empty, quoted(m.Email))
 	}
-	return fmt.Errorf("the event names nobody: %q is no e-mail address and %q is empty", m.Email, m.ExternalID)
+	if lr.GetExternalId() == "" && len(m.ExternalID) > 0 {
+		empty = append(empty, quoted(m.ExternalID))
+	}
+	if len(empty) > 0 {
+		why = append(why, "nothing stands at "+strings.Join(empty, " or "))
+	}
+	if lr.GetEmail() != "" {
+		why = append(why, quoted(m.Email)+" is no e-mail address")
+	}
+	if lr.GetExternalId() != "" {
+		why = append(why, quoted(m.ExternalID)+" is blank")
+	}
+	return errors.New("the event names nobody: " + strings.Join(why, ", and "))
 }
 
 // seal makes lr the body of e, with the hash of its content, and returns the wire form. The hash covers what the event says, not

@@ -235,6 +235,27 @@ func TestRefusedEvents(t *testing.T) {
 	}
 }
 
+// Who is named by nothing is told what was there, with the places as an agreement would have them.
+func TestNobody(t *testing.T) {
+	t.Parallel()
+	jotform := strings.Replace(contract, "verify: {query: env:PAGE}\n    map: {", "verify: {query: env:PAGE}\n    map: {email: ['[~q\\d+_mail]', email], ", 1)
+	for _, c := range []struct{ text, source, body, want string }{
+		{contract, "form", `{"name":"Ada"}`, `nothing stands at "email" or "external_id"`},
+		{contract, "form", `{"email":"","external_id":null}`, `nothing stands at "email" or "external_id"`},
+		{contract, "form", `{"email":"ada at home"}`, `nothing stands at "external_id", and "email" is no e-mail address`},
+		{contract, "form", `{"external_id":"  "}`, `nothing stands at "email", and "external_id" is blank`},
+		{contract, "form", `{"email":"ada at home","external_id":" "}`, `"email" is no e-mail address, and "external_id" is blank`},
+		{jotform, "page", `{"q7_mail":"ada at home"}`, `nothing stands at "external_id", and "[~q\d+_mail], else email" is no e-mail address`},
+	} {
+		a := parsed(t, c.text)
+		source, _ := a.Source(c.source)
+		m, err := read(New(a, source), c.body, "", noon)
+		if err != nil || len(m.Refused) != 1 || m.Refused[0].Detail != "the event names nobody: "+c.want {
+			t.Errorf("%s: %+v, %v", c.body, m.Refused, err)
+		}
+	}
+}
+
 func TestRefusedBodies(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct{ name, source, body string }{

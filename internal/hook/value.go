@@ -80,12 +80,7 @@ func textOfList(list array) (string, bool) {
 // outcome reads what sales did: an object or a word at its place, or a kind of event that the mapping calls an outcome. Who did it
 // and why stands in that object, else where the mapping says.
 func (s *Source) outcome(r *reader, lr *eventv1.LeadReceived, sc scope) {
-	out := &eventv1.Outcome{}
-	for i := range s.Map.Outcome {
-		if s.outcomeAt(r, out, sc, s.Map.Outcome[i:i+1]); slices.Contains(outcomes, out.GetKind()) {
-			break // a word that is none may stand before one that is
-		}
-	}
+	out, _ := s.reported(r, sc)
 	if ours, ok := s.Map.Outcomes[lr.GetKind()]; ok {
 		out.Kind = ours
 	}
@@ -102,6 +97,18 @@ func (s *Source) outcome(r *reader, lr *eventv1.LeadReceived, sc scope) {
 		out.Reason = r.text(sc, s.Map.Reason, maxText, joinWords)
 	}
 	lr.Outcome = out
+}
+
+// reported is what stands at the outcome's place, and at which alternative; nil when none of them says an outcome.
+func (s *Source) reported(r *reader, sc scope) (out *eventv1.Outcome, at preset.Place) {
+	out = &eventv1.Outcome{}
+	for i := range s.Map.Outcome {
+		at = s.Map.Outcome[i : i+1]
+		if s.outcomeAt(r, out, sc, at); slices.Contains(outcomes, out.GetKind()) {
+			return out, at // a word that is none may stand before one that is
+		}
+	}
+	return out, nil
 }
 
 // outcomeAt reads the outcome at one place: an object with kind, rep and reason, or a word.

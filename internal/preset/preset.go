@@ -148,6 +148,8 @@ type Mapping struct {
 	Fields map[string]Place `yaml:"fields"`
 	// Any are patterns of paths for the declared fields that Fields has not; {name} is the field's name.
 	Any []string `yaml:"any"`
+	// Purposes lead to the object in which such flags stand, by their purposes; what is no object there says nothing that can be kept.
+	Purposes Place `yaml:"purposes"`
 	// Consent leads to a flag for each purpose; true grants, false withdraws.
 	Consent map[string]Place `yaml:"consent"`
 	// Objections lead to a flag for each purpose; true withdraws, and false says nothing, for not to object is no consent.

@@ -5,10 +5,10 @@ package rehearsal
 import (
 	"bytes"
 	"cmp"
-	"crypto/sha256"
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"mime"
 	"net/http"
 	"net/url"
 	"slices"
@@ -195,6 +195,8 @@ func Media(formats []preset.Format, body []byte) string {
 			return "application/json"
 		case f == preset.XML && first == '<':
 			return "text/xml"
+		case f == preset.Form && parts(body) != "":
+			return parts(body)
 		case f == preset.Form && first != '{' && first != '[' && first != '<':
 			return "application/x-www-form-urlencoded"
 		}
@@ -206,6 +208,16 @@ func Media(formats []preset.Format, body []byte) string {
 		return "text/xml"
 	}
 	return "application/x-www-form-urlencoded"
+}
+
+// parts is the media type of a body of several parts, which begins with the line that stands between them; "" when it is none.
+func parts(body []byte) string {
+	line, _, _ := bytes.Cut(body, []byte("\n"))
+	boundary, found := strings.CutPrefix(strings.TrimRight(string(line), "\r"), "--")
+	if !found || boundary == "" {
+		return ""
+	}
+	return mime.FormatMediaType("multipart/form-data", map[string]string{"boundary": boundary})
 }
 
 // facts are those of one event, with their origins in the body; the agreement's fields among them are marked as filled.
@@ -262,9 +274,8 @@ func (q Question) facts(e *eventv1.Event, origins map[string]string, filled map[
 
 // madeFrom says where an event's id comes from when it is not the event's own.
 func (q Question) madeFrom(id string) string {
-	sum := sha256.Sum256(append([]byte(q.Source.Name+"\n"), q.Request.Body...))
 	switch {
-	case strings.HasPrefix(id, hex.EncodeToString(sum[:])):
+	case strings.HasPrefix(id, hex.EncodeToString(hook.Digest(q.Source.Name, q.Request.Body))):
 		return "the sum of source and body: two that are alike are one event"
 	case q.Source.IDHeader != "" && id == q.Request.Header.Get(q.Source.IDHeader):
 		return "the header " + q.Source.IDHeader
