@@ -212,13 +212,21 @@ func TestRulesNameWhatTheProgramExports(t *testing.T) {
 	}
 }
 
-// start runs the embedded program on the smallest example and returns the address of its HTTP door.
+// thinSource is beside the example's one source: nobody has the token that it is to be asked with, so nobody is asked.
+const thinSource = "sources:\n  portal: {preset: hubspot-app, verify: {bearer: env:WEBSITE_TOKEN}, fetch: {token: env:TOKEN_THAT_NOBODY_HAS}}\n"
+
+// start runs the embedded program on the smallest example, with a thin source, and returns the address of its HTTP door.
 func start(t *testing.T) string {
 	t.Helper()
 	t.Setenv("WEBSITE_TOKEN", websiteToken)
+	agreement := filepath.Join(t.TempDir(), "agreement.yaml")
+	text := strings.Replace(textOf(t, "../docs/examples/minimal/agreement.yaml"), "sources:\n", thinSource, 1)
+	if err := os.WriteFile(agreement, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	a, err := app.New(t.Context(), app.Config{
 		Data: t.TempDir(), HTTP: "127.0.0.1:0", GRPC: "127.0.0.1:0",
-		Agreement: "../docs/examples/minimal/agreement.yaml", Roster: "../docs/examples/minimal/roster.yaml",
+		Agreement: agreement, Roster: "../docs/examples/minimal/roster.yaml",
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -235,12 +243,17 @@ func start(t *testing.T) string {
 	return a.HTTPAddr()
 }
 
-// post sends one lead, as soon as the agreement is in force and the door is ready: the door's counters have series from then on.
+// post sends one lead, and one thinly, as soon as the agreement is in force and the door is ready: the counters have series from then on.
 func post(t *testing.T, addr string) {
 	t.Helper()
+	postTo(t, addr, "website", `{"id": "1", "kind": "page_viewed", "email": "ada@example.com"}`)
+	postTo(t, addr, "portal", `[{"eventId": 1, "subscriptionId": 9, "occurredAt": 1767225600000, "subscriptionType": "contact.creation", "objectId": 501}]`)
+}
+
+func postTo(t *testing.T, addr, source, body string) {
+	t.Helper()
 	bustest.Eventually(t, "the door takes a lead", func() error {
-		body := strings.NewReader(`{"id": "1", "kind": "page_viewed", "email": "ada@example.com"}`)
-		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://"+addr+"/v1/hooks/website", body)
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://"+addr+"/v1/hooks/"+source, strings.NewReader(body))
 		if err != nil {
 			return err
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"time"
 
@@ -21,12 +22,20 @@ func TryLater(after time.Duration, err error) error { return LaterError{after, e
 
 func (l LaterError) Unwrap() error { return l.error }
 
-// PublishErrand returns nil after an errand is stored durably. Errors and repeats are as with Publish.
-func (b *Bus) PublishErrand(ctx context.Context, data []byte, id string) error {
-	if !b.declared.Load() {
+// PublishErrand returns nil after an errand of a source is stored durably. Errors and repeats are as with Publish; ErrFull is for the
+// one source of which too much waits.
+func (b *Bus) PublishErrand(ctx context.Context, source string, data []byte, id string) error {
+	switch {
+	case source == "" || strings.ContainsAny(source, ".*> \t\r\n"):
+		return fmt.Errorf("bus: publish an errand: %q is no name of a source", source)
+	case !b.declared.Load():
 		return fmt.Errorf("%w: its streams and consumers are not declared yet", ErrUnavailable)
 	}
-	return b.publishCut(ctx, errandStream, errandSubject, data, id)
+	err := b.publishCut(ctx, errandStream, errandSubject(source), data, id)
+	if errors.Is(err, ErrFull) {
+		return fmt.Errorf("what waits to be fetched for %s must become less: see that its sender takes the token under fetch: %w", source, err)
+	}
+	return err
 }
 
 // Errands hands each errand to run, many at a time and in no order, until ctx ends. It is done with when run returns nil; with LaterError it

@@ -120,7 +120,7 @@ func (b *Bus) publish(ctx context.Context, stream, subject string, data []byte, 
 	return fmt.Errorf("%w: publish to %s: %w", ErrUnavailable, stream, err)
 }
 
-// full knows the server's ways to say that there is no room: the stream's own bound, the account's and the server's.
+// full knows the server's ways to say that there is no room: the stream's own bounds, the account's and the server's.
 func full(err *jetstream.APIError) bool {
 	const (
 		accountResources = 10002
@@ -132,7 +132,7 @@ func full(err *jetstream.APIError) bool {
 	case accountResources, noResources, storageResources:
 		return true
 	case storeFailed:
-		return strings.Contains(err.Description, "maximum bytes exceeded")
+		return strings.Contains(err.Description, "maximum bytes exceeded") || strings.Contains(err.Description, "maximum messages per subject exceeded")
 	}
 	return false
 }

@@ -55,12 +55,14 @@ const (
 	agreementStream  = "LEADPACT_AGREEMENT"
 	agreementSubject = "leadpact.agreement"
 
-	errandStream  = "LEADPACT_ERRANDS"
-	errandSubject = "leadpact.errands"
+	errandStream = "LEADPACT_ERRANDS"
 	// ErrandConsumer is the one consumer of errands, as Lag calls it.
 	ErrandConsumer = "errands"
-	// errandBytes bounds the stream: a sender that cannot be asked for long fills it, and is told to come again.
-	errandBytes = 64 << 20
+	// maxErrands bounds what waits of one source: a sender that cannot be asked for long fills its own part of the stream, and is told to
+	// come again.
+	maxErrands = 10_000
+	// errandBytes bounds the stream. One source's part has room in it, were each of its errands of a hundred thin events.
+	errandBytes = 256 << 20
 
 	// partitionsKey is where a stream remembers for how many partitions it was made.
 	partitionsKey = "leadpact_partitions"
@@ -83,9 +85,6 @@ const (
 	// maxInHand bounds the messages of one partition that an owner holds, in memory and unacknowledged.
 	maxInHand = 64
 
-	// maxErrands bounds the errands that are under way, those that wait to be tried again included.
-	maxErrands = 10_000
-
 	maxPartitions = 256
 )
 
@@ -106,6 +105,8 @@ func streamName(producer string) string {
 func subject(producer string, partition int) string {
 	return "leadpact." + producer + "." + strconv.Itoa(partition)
 }
+
+func errandSubject(source string) string { return "leadpact.errands." + source }
 
 func consumerName(role, producer string, partition int) string {
 	return fmt.Sprintf("%s-%s-%d", role, producer, partition)
@@ -166,26 +167,30 @@ func consumers(producer string, partitions int) []jetstream.ConsumerConfig {
 }
 
 // errandsStream describes the stream of what is still to be fetched. It keeps a message until it is done with, whether or not anybody
-// listens, and what waits there for a sender that does not answer holds up no other stream.
+// listens, and what waits there for a sender that does not answer holds up no other stream, and no other sender's.
 func errandsStream(replicas int) jetstream.StreamConfig {
 	return jetstream.StreamConfig{
-		Name:        errandStream,
-		Description: "leadpact: what thin events leave out, to be fetched",
-		Subjects:    []string{errandSubject},
-		Retention:   jetstream.WorkQueuePolicy,
-		Discard:     jetstream.DiscardNew,
-		MaxBytes:    errandBytes,
-		MaxMsgs:     -1,
-		Storage:     jetstream.FileStorage,
-		Replicas:    replicas,
-		Duplicates:  duplicates,
+		Name:                 errandStream,
+		Description:          "leadpact: what thin events leave out, to be fetched",
+		Subjects:             []string{errandSubject("*")},
+		Retention:            jetstream.WorkQueuePolicy,
+		Discard:              jetstream.DiscardNew,
+		DiscardNewPerSubject: true,
+		MaxMsgsPerSubject:    maxErrands,
+		MaxBytes:             errandBytes,
+		MaxMsgs:              -1,
+		Storage:              jetstream.FileStorage,
+		Replicas:             replicas,
+		Duplicates:           duplicates,
 	}
 }
 
+// errandsConsumer takes errands of all sources. How many are under way, those that wait to be tried again included, is bounded by the
+// stream, for each source: a bound here would be used up by one source that cannot be asked.
 func errandsConsumer() jetstream.ConsumerConfig {
 	return jetstream.ConsumerConfig{
-		Durable: ErrandConsumer, Name: ErrandConsumer, FilterSubject: errandSubject, DeliverPolicy: jetstream.DeliverAllPolicy,
-		AckPolicy: jetstream.AckExplicitPolicy, AckWait: ackWait, MaxDeliver: -1, MaxAckPending: maxErrands,
+		Durable: ErrandConsumer, Name: ErrandConsumer, DeliverPolicy: jetstream.DeliverAllPolicy,
+		AckPolicy: jetstream.AckExplicitPolicy, AckWait: ackWait, MaxDeliver: -1, MaxAckPending: -1,
 	}
 }
 

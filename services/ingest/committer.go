@@ -25,8 +25,8 @@ var errStopped = errors.New("the door is closing")
 type Publisher interface {
 	// Publish returns nil once the message is on disk. It bounds its own wait to about a second.
 	Publish(ctx context.Context, producer string, m event.Message, id string) error
-	// PublishErrand returns nil once what is to be fetched is on disk.
-	PublishErrand(ctx context.Context, data []byte, id string) error
+	// PublishErrand returns nil once what is to be fetched for a source is on disk.
+	PublishErrand(ctx context.Context, source string, data []byte, id string) error
 	Partitions() int
 	// InFlight is how many messages of one partition are worth having on their way at a time. A log that fsyncs one message after
 	// another wants few: what waits goes into the next message, and shares its fsync.

@@ -30,15 +30,15 @@ type faulty struct {
 	errands []message // of the one partition 0
 }
 
-func (f *faulty) PublishErrand(ctx context.Context, data []byte, id string) error {
+func (f *faulty) PublishErrand(ctx context.Context, source string, data []byte, id string) error {
 	if f.errand != nil {
 		if err := f.errand(ctx); err != nil {
 			return err
 		}
 	}
 	events, err := event.Unpack(data)
-	if err != nil || id == "" {
-		return fmt.Errorf("errand %q: %w", id, err)
+	if err != nil || id == "" || events[0].GetSource() != source {
+		return fmt.Errorf("errand %q of %q: %w", id, source, err)
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()

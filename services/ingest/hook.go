@@ -168,7 +168,7 @@ func (s *Service) accept(ctx context.Context, d *door, events []hook.Event) *Pro
 	source := d.source.Name
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.cfg.Patience)
 	defer cancel()
-	err := s.errands(ctx, events)
+	err := s.errands(ctx, source, events)
 	if err == nil {
 		err = s.commit(ctx, d.share, events)
 	}

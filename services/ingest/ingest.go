@@ -182,8 +182,8 @@ func (s *Service) Ready(context.Context) error {
 	return nil
 }
 
-// errands leaves word of what must be fetched for events, before they are accepted.
-func (s *Service) errands(ctx context.Context, events []hook.Event) error {
+// errands leaves word of what must be fetched for events of one source, before they are accepted.
+func (s *Service) errands(ctx context.Context, source string, events []hook.Event) error {
 	data, id := []byte(nil), []string{"errands"}
 	for _, e := range events {
 		if e.Event.GetLeadReceived().GetFetch() == "" {
@@ -197,7 +197,7 @@ func (s *Service) errands(ctx context.Context, events []hook.Event) error {
 	if data == nil {
 		return nil
 	}
-	if err := s.cfg.Bus.PublishErrand(ctx, data, event.DerivedID(id...)); err != nil {
+	if err := s.cfg.Bus.PublishErrand(ctx, source, data, event.DerivedID(id...)); err != nil {
 		return fmt.Errorf("leave word of what is to be fetched: %w", err)
 	}
 	return nil

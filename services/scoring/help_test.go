@@ -109,8 +109,13 @@ func newRig(t *testing.T, s store.Scoring, change ...func(*scoring.Config)) *rig
 	r.versions.activate(t)
 	c := scoring.Config{
 		Store: s, Agreements: r.versions, Partitions: partitions, Key: []byte("0123456789abcdef"), Kick: func() { r.kicks.Add(1) },
-		Errand: func(_ context.Context, data []byte, _ string) error {
+		Errand: func(_ context.Context, source string, data []byte, _ string) error {
 			events, err := event.Unpack(data)
+			for _, e := range events {
+				if e.GetSource() != source {
+					t.Errorf("an errand of %s is left for %s", e.GetSource(), source)
+				}
+			}
 			r.errands = append(r.errands, events...)
 			return err
 		},

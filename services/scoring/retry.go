@@ -116,7 +116,7 @@ func (s *Service) errands(ctx context.Context, r *reading) error {
 	if data == nil {
 		return nil
 	}
-	if err := s.errand(ctx, data, event.DerivedID(id...)); err != nil {
+	if err := s.errand(ctx, r.hook.GetSource(), data, event.DerivedID(id...)); err != nil {
 		return fmt.Errorf("leave word of what is to be fetched: %w", err)
 	}
 	return nil

@@ -44,7 +44,7 @@ type Config struct {
 	Kick func()
 	// Errand leaves word of what must be fetched, as bus.Bus.PublishErrand does: a webhook that comes out of quarantine may have told of
 	// no more than an id.
-	Errand func(ctx context.Context, data []byte, id string) error
+	Errand func(ctx context.Context, source string, data []byte, id string) error
 	// Quarantine bounds what is kept of one source's refused webhooks; zero is 10,000 of them and 64 MiB.
 	Quarantine store.Bound
 	Metrics    prometheus.Registerer
@@ -59,7 +59,7 @@ type Service struct {
 	partitions int
 	key        []byte
 	kick       func()
-	errand     func(ctx context.Context, data []byte, id string) error
+	errand     func(ctx context.Context, source string, data []byte, id string) error
 	bound      store.Bound
 	metrics    *metrics
 	log        *slog.Logger

@@ -58,6 +58,8 @@ func Exercise(t *testing.T, start func(t *testing.T) *Site) {
 		{"agreements are kept for ever", agreements, false},
 		{"a tap sees everything and holds nothing back", tap, false},
 		{"errands wait without holding up others", errands, false},
+		{"a source that cannot be asked fills its own part", errandsOfOneSource, false},
+		{"errands of an older stream are done", errandsDeclaredAgain, false},
 		{"a batch larger than the server takes", largeBatch, false},
 	} {
 		t.Run(c.name, func(t *testing.T) {

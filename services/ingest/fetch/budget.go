@@ -9,16 +9,9 @@ import (
 	"github.com/leadpact/leadpact/internal/bus"
 )
 
-const (
-	// rate and burst keep any ten seconds below HubSpot's bound of a hundred questions: burst + 10·rate.
-	rate  = 8.0
-	burst = 20.0
-	// concurrent questions of one source.
-	concurrent = 4
-)
-
 // budget is what one source may be asked.
 type budget struct {
+	pace  Pace
 	slots chan struct{}
 
 	mu    sync.Mutex
@@ -27,8 +20,8 @@ type budget struct {
 	quiet time.Time // nothing is asked before
 }
 
-func newBudget(now time.Time) *budget {
-	return &budget{slots: make(chan struct{}, concurrent), left: burst, at: now}
+func newBudget(p Pace, now time.Time) *budget {
+	return &budget{pace: p, slots: make(chan struct{}, p.Concurrent), left: p.Burst, at: now}
 }
 
 // turn waits for the right to ask one question. A sender that wants to be left alone is not waited for: that is bus.LaterError.
@@ -59,10 +52,10 @@ func (b *budget) take(now time.Time) (quiet, wait time.Duration) {
 		return quiet, 0
 	}
 	if now.After(b.at) {
-		b.left, b.at = min(burst, b.left+now.Sub(b.at).Seconds()*rate), now
+		b.left, b.at = min(b.pace.Burst, b.left+now.Sub(b.at).Seconds()*b.pace.Rate), now
 	}
 	if b.left < 1 {
-		return 0, time.Duration((1-b.left)/rate*float64(time.Second)) + time.Microsecond
+		return 0, time.Duration((1-b.left)/b.pace.Rate*float64(time.Second)) + time.Microsecond
 	}
 	b.left--
 	return 0, 0

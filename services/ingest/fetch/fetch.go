@@ -20,6 +20,16 @@ import (
 type Fetcher interface {
 	// Fetch returns a thing as JSON. Errors: ErrGone, ErrRefused, BusyError; any other passes too.
 	Fetch(ctx context.Context, w Wanted) ([]byte, error)
+	// Pace is how fast the sender lets itself be asked, for each source.
+	Pace() Pace
+}
+
+// Pace bounds the questions about one source.
+type Pace struct {
+	// Rate is of questions a second, lasting; Burst of them may come at once.
+	Rate, Burst float64
+	// Concurrent questions.
+	Concurrent int
 }
 
 // Wanted is one thing to be fetched.

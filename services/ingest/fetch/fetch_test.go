@@ -253,7 +253,7 @@ func TestWait(t *testing.T) {
 func TestBudget(t *testing.T) {
 	t.Parallel()
 	now := time.Date(2026, 3, 2, 9, 0, 0, 0, time.UTC)
-	b := newBudget(now)
+	b := newBudget(newHubSpot("", time.Now).Pace(), now)
 	var asked []time.Time
 	for len(asked) < 1000 {
 		switch quiet, wait := b.take(now); {

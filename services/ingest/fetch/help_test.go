@@ -246,7 +246,11 @@ func thin(names ...string) []byte {
 
 func (s *site) leave(data []byte, id string) {
 	s.t.Helper()
-	if err := s.bus.PublishErrand(s.t.Context(), data, id); err != nil {
+	events, err := event.Unpack(data)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	if err := s.bus.PublishErrand(s.t.Context(), events[0].GetSource(), data, id); err != nil {
 		s.t.Fatal(err)
 	}
 }

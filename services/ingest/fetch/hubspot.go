@@ -13,7 +13,15 @@ import (
 	"time"
 )
 
+// HubSpotContact is the preset's word for what HubSpot's app webhooks leave out.
+const HubSpotContact = "hubspot-contact"
+
 const (
+	// rate and burst keep any ten seconds below HubSpot's bound of a hundred questions: burst + 10·rate.
+	rate  = 8.0
+	burst = 20.0
+	// concurrent questions of one source.
+	concurrent = 4
 	// hubSpotAddress is where HubSpot answers. No agreement can name another: a token is shown to nobody else.
 	hubSpotAddress = "https://api.hubapi.com"
 	// patience bounds one question.
@@ -43,6 +51,9 @@ func newHubSpot(address string, now func() time.Time) *hubSpot {
 		Transport:     &http.Transport{MaxIdleConnsPerHost: concurrent, IdleConnTimeout: time.Minute, TLSHandshakeTimeout: patience, ForceAttemptHTTP2: true},
 	}}
 }
+
+// Pace implements Fetcher.
+func (h *hubSpot) Pace() Pace { return Pace{Rate: rate, Burst: burst, Concurrent: concurrent} }
 
 var objectID = regexp.MustCompile(`^[0-9]{1,20}$`)
 

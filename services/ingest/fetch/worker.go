@@ -13,7 +13,6 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
-	"golang.org/x/sync/errgroup"
 
 	"github.com/leadpact/leadpact/internal/agreement"
 	"github.com/leadpact/leadpact/internal/bus"
@@ -32,9 +31,6 @@ const (
 	// remembered bounds how many things are remembered as fetched while others of their message are not.
 	remembered = 10_000
 )
-
-// HubSpotContact is the preset's word for what HubSpot's app webhooks leave out.
-const HubSpotContact = "hubspot-contact"
 
 // Agreements knows the versions of the agreement.
 type Agreements interface {
@@ -117,15 +113,11 @@ func (w *Worker) errand(ctx context.Context, data []byte, tries int) error {
 	thin := w.thin(events)
 	found := make([][]hook.Event, len(thin))
 	errs := make([]error, len(thin))
-	var all errgroup.Group
-	all.SetLimit(concurrent)
+	var all sync.WaitGroup // their source's pace bounds them
 	for i, e := range thin {
-		all.Go(func() error {
-			found[i], errs[i] = w.one(ctx, e, tries)
-			return nil
-		})
+		all.Go(func() { found[i], errs[i] = w.one(ctx, e, tries) })
 	}
-	_ = all.Wait() // the errors stand in errs
+	all.Wait()
 	if err := w.publish(ctx, thin, found); err != nil {
 		return bus.TryLater(backoff(tries), err)
 	}
@@ -173,7 +165,7 @@ func (w *Worker) one(ctx context.Context, e *eventv1.Event, tries int) (out []ho
 	if !ok || src.Fetch == "" {
 		return nil, nil // the agreement does not want it any more
 	}
-	b := w.budget(src.Name, now)
+	b := w.budget(src.Name, w.fetchers[e.GetLeadReceived().GetFetch()].Pace(), now)
 	if !b.enter(ctx) {
 		return nil, ctx.Err()
 	}
@@ -277,12 +269,12 @@ func (w *Worker) strange(e *eventv1.Event) int {
 	return w.odd[key(e)]
 }
 
-func (w *Worker) budget(source string, now time.Time) *budget {
+func (w *Worker) budget(source string, pace Pace, now time.Time) *budget {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	b := w.budgets[source]
 	if b == nil {
-		b = newBudget(now)
+		b = newBudget(pace, now)
 		w.budgets[source] = b
 		for _, result := range []string{fetched, gone, busy, refused, failed, useless, tokenNot} {
 			w.results.WithLabelValues(source, result)

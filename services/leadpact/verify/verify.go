@@ -92,12 +92,16 @@ func Run(ctx context.Context, o Options) error {
 	}
 	until := time.Now().Add(o.Patience)
 	if len(o.Doors) > 0 {
-		waited, err := drained(ctx, o.Doors, o.Patience)
+		waited, errands, err := drained(ctx, o.Doors, o.Patience)
 		if err != nil {
 			_, _ = fmt.Fprintf(o.Out, "FAIL  drained: %v\n", err)
 			return ErrBroken
 		}
-		_, _ = fmt.Fprintf(o.Out, "ok    drained: lag and outboxes are 0, after %s\n", waited.Round(time.Millisecond))
+		left := ""
+		if errands > 0 {
+			left = fmt.Sprintf(" (%.0f still to be fetched from its sender)", errands)
+		}
+		_, _ = fmt.Fprintf(o.Out, "ok    drained: lag and outboxes are 0, after %s%s\n", waited.Round(time.Millisecond), left)
 	}
 	broken := false
 	for _, inv := range invariants() {

@@ -6,6 +6,8 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"slices"
@@ -121,6 +123,7 @@ func TestVerify(t *testing.T) {
 	t.Run("bites", func(t *testing.T) { testBites(t, data) })
 	t.Run("accepted", func(t *testing.T) { testAccepted(t, data) })
 	t.Run("doors away", func(t *testing.T) { testDoorsAway(t, data) })
+	t.Run("drained", func(t *testing.T) { testDrained(t, data) })
 }
 
 // testBites breaks one thing at a time on purpose. The lines that it names must turn FAIL, and no other.
@@ -266,6 +269,28 @@ func testDoorsAway(t *testing.T, data string) {
 	})
 	if !errors.Is(err, verify.ErrBroken) || !strings.HasPrefix(out.String(), "FAIL  drained: ") {
 		t.Errorf("%v: %s", err, out.String())
+	}
+}
+
+// testDrained: what is to be fetched from a sender may wait; what waits else is named.
+func testDrained(t *testing.T, data string) {
+	for metrics, want := range map[string]string{
+		"leadpact_bus_lag_messages{consumer=\"errands\"} 1\nleadpact_bus_lag_messages{consumer=\"scoring-ingest-0\"} 0\n": "(1 still to be fetched from its sender)\n",
+		"leadpact_bus_lag_messages{consumer=\"errands\"} 0\nleadpact_outbox_messages{service=\"scoring\"} 0\n":            "s\n",
+		"leadpact_bus_lag_messages{consumer=\"errands\"} 1\nleadpact_bus_lag_messages{consumer=\"scoring-ingest-0\"} 2\n" +
+			"leadpact_outbox_messages{service=\"handoff\"} 3\n": "messages still wait: consumer scoring-ingest-0 2, outbox of handoff 3\n",
+	} {
+		door := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte(metrics)) }))
+		var out strings.Builder
+		err := verify.Run(t.Context(), verify.Options{
+			Stores: apptest.Stores(t, data), Doors: []string{door.Listener.Addr().String()}, Patience: 2 * time.Second, Out: &out,
+		})
+		door.Close()
+		line, _, _ := strings.Cut(out.String(), "\n")
+		waits := strings.HasPrefix(want, "messages")
+		if errors.Is(err, verify.ErrBroken) != waits || strings.HasPrefix(line, "FAIL  drained: ") != waits || !strings.HasSuffix(line+"\n", want) {
+			t.Errorf("%v: %s\nwant …%s", err, line, want)
+		}
 	}
 }
 
