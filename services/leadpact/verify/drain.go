@@ -56,7 +56,7 @@ func drained(ctx context.Context, doors []string, patience time.Duration) (took 
 }
 
 // String names who still has messages before it.
-func (q queues) String() string {
+func (q *queues) String() string {
 	var out []string
 	for _, name := range slices.Sorted(maps.Keys(q.messages)) {
 		out = append(out, fmt.Sprintf("%s %.0f", name, q.messages[name]))
@@ -65,15 +65,15 @@ func (q queues) String() string {
 }
 
 // waiting asks all doors. Each of them shows the whole cluster, so the largest number counts.
-func waiting(ctx context.Context, client *http.Client, doors []string) (queues, error) {
-	q := queues{messages: map[string]float64{}}
+func waiting(ctx context.Context, client *http.Client, doors []string) (*queues, error) {
+	q := &queues{messages: map[string]float64{}}
 	for _, door := range doors {
 		seen, err := q.ask(ctx, client, door)
 		if err != nil {
-			return queues{}, err
+			return nil, err
 		}
 		if !seen {
-			return queues{}, fmt.Errorf("%s shows no lag: its bus is away", door)
+			return nil, fmt.Errorf("%s shows no lag: its bus is away", door)
 		}
 	}
 	return q, nil
