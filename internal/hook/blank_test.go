@@ -69,7 +69,7 @@ func FuzzBlank(f *testing.F) {
 			if !found || len(blank) != len(body) {
 				t.Fatalf("%q in %q: found %t, %d bytes", secret, body, found, len(blank))
 			}
-			if strings.ContainsFunc(secret, func(r rune) bool { return r != '*' }) && bytes.Contains(blank, []byte(writing)) && !strings.Contains(before+"\x00"+after, writing) {
+			if !strings.Contains(secret, "*") && bytes.Contains(blank, []byte(writing)) && !strings.Contains(before+"\x00"+after, writing) {
 				t.Fatalf("%q stands in %q", writing, blank)
 			}
 		}
