@@ -91,7 +91,7 @@ func open(ctx context.Context, e *row.Env, engine string, shape work.Shape, with
 	}
 	r.close = append(r.close, within(ctx, srv.Stop))
 	// Room for everything that compliance would have taken, as rows without it leave it lying.
-	r.bus, err = bus.Open(ctx, bus.Config{Server: srv, Partitions: partitions, MaxBytes: row.Of[int64](e, 8<<30, 256<<20), Logger: slog.New(slog.DiscardHandler)})
+	r.bus, err = bus.Open(ctx, bus.Config{Server: srv, Partitions: partitions, MaxBytes: row.Of[int64](e, 5<<30, 256<<20), Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		return nil, err
 	}
