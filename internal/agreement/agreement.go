@@ -104,19 +104,13 @@ type Field struct {
 // Source is one sender of webhooks.
 type Source struct {
 	Name string
-	// Preset is the tool that it is, or the plain form in which it posts.
-	Preset  string
-	Formats []preset.Format
-	Verify  Verify
+	// Tool is the preset that it posts by: a tool's, or one of the plain forms'.
+	Tool   preset.Preset
+	Verify Verify
 	// Map says where in the body each thing stands: the preset's, and over it what the agreement says.
 	Map preset.Mapping
-	// Accounts of the tool whose events are taken, as the body names them at Account; none lists all.
+	// Accounts of the tool whose events are taken, as its bodies name them; none lists all.
 	Accounts []string
-	Account  preset.Place
-	// Challenge, IDHeader and Answer are the preset's.
-	Challenge string
-	IDHeader  string
-	Answer    preset.Answer
 	// Limit is how much it may post.
 	Limit Limit
 	// Channel of the leads it brings when the body names none.

@@ -108,7 +108,7 @@ func (a *Agreement) saySources() Section {
 	for _, source := range a.Sources {
 		v := source.Verify
 		s.Clauses = append(s.Clauses, Clause{Key: source.Name, Subject: source.Name, Facts: []Fact{
-			{"posts as", source.Preset},
+			{"posts as", source.Tool.Name},
 			{"proves itself by", v.words()},
 			{"secret", strings.Join(v.Secrets, ", ")},
 			{"from accounts", strings.Join(source.Accounts, ", ")},

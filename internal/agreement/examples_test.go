@@ -75,11 +75,7 @@ func TestExampleSources(t *testing.T) {
 			if len(s.Verify.Secrets) != 1 {
 				t.Errorf("%s: source %s has %d secrets: a second one that is not set shuts the source", file, s.Name, len(s.Verify.Secrets))
 			}
-			plain, err := preset.ByName(s.Preset)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if s.History && !cmp.Equal(s.Map, plain.Map, cmp.AllowUnexported(preset.Path{})) {
+			if s.History && !cmp.Equal(s.Map, s.Tool.Map, cmp.AllowUnexported(preset.Path{})) {
 				t.Errorf("%s: source %s brings history and has a map: a replay writes the generic names", file, s.Name)
 			}
 		}

@@ -113,7 +113,7 @@ func TestParse(t *testing.T) {
 		Channels: []string{"organic", "paid"},
 		Sources: []agreement.Source{
 			{
-				Name: "web", Preset: "json", Formats: []preset.Format{preset.JSON}, Channel: "organic",
+				Name: "web", Tool: plain, Channel: "organic",
 				Verify: agreement.Verify{
 					Secrets: []string{"env:NEW", "file:/run/old"},
 					Proof:   preset.Proof{Kind: preset.HMAC, Header: "X-Sig", Encoding: "base64", Prefix: "v1=", Algorithm: "sha1"},
@@ -121,7 +121,7 @@ func TestParse(t *testing.T) {
 				Map: preset.Mapping{Kind: at(t, "event.name"), Fields: map[string]preset.Place{"employees": at(t, "company.size")}}.Over(plain.Map),
 			},
 			{
-				Name: "crm", Preset: "json", Formats: []preset.Format{preset.JSON}, History: true,
+				Name: "crm", Tool: plain, History: true,
 				Verify: agreement.Verify{Proof: preset.Proof{Kind: preset.Bearer}, Secrets: []string{"env:CRM"}},
 				Map:    preset.Mapping{Outcomes: map[string]string{"deal.won": "won"}}.Over(plain.Map),
 			},

@@ -80,7 +80,7 @@ func (b *builder) readSource(name, v *node) Source {
 		own:     b.readMap(v.get("map")),
 	}
 	from := b.readPreset(name, v)
-	s.Preset, s.Formats, s.Challenge, s.IDHeader, s.Answer, s.Account = from.Name, from.Formats, from.Challenge, from.IDHeader, from.Answer, from.Account
+	s.Tool = from
 	s.Map = s.own.Over(from.Map)
 	switch {
 	case v.get("verify") != nil:
@@ -115,7 +115,7 @@ func (b *builder) readSource(name, v *node) Source {
 			b.at(v.get("fetch"), "bodies of "+quote(from.Name)+" are whole: nothing is fetched", "leave fetch out")
 		}
 	}
-	if s.History && s.IDHeader != "" {
+	if s.History && from.IDHeader != "" {
 		b.at(v.get("history"), "history comes in batches, and Standard Webhooks has none", "let a source with format json bring it")
 	}
 	return s

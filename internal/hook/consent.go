@@ -6,7 +6,6 @@ import (
 	"maps"
 	"slices"
 	"strconv"
-	"strings"
 
 	"github.com/leadpact/leadpact/internal/agreement"
 	"github.com/leadpact/leadpact/internal/preset"
@@ -26,16 +25,7 @@ func purposesOf(a *agreement.Agreement, m preset.Mapping) []purpose {
 	slices.Sort(names)
 	var out []purpose
 	for _, name := range slices.Compact(names) {
-		place, own := m.Consent[name]
-		for _, pattern := range m.Any {
-			if own {
-				break
-			}
-			if more, err := preset.At(strings.ReplaceAll(pattern, "{name}", "consent."+name)); err == nil {
-				place = append(slices.Clip(place), more...)
-			}
-		}
-		if len(place) > 0 {
+		if place := placeOf(m.Consent, name, m.Any, "consent."+name); len(place) > 0 {
 			out = append(out, purpose{name, place})
 		}
 	}

@@ -17,11 +17,11 @@ var ErrMedia = errors.New("the media type is not one that this source writes")
 // Format tells how a body is written, by its media type. It fails with ErrMedia.
 func (s *Source) Format(h http.Header) (preset.Format, error) {
 	given := h.Get("Content-Type")
-	if given == "application/json" && s.Formats[0] == preset.JSON { // as most senders write it
+	if given == "application/json" && s.Tool.Formats[0] == preset.JSON { // as most senders write it
 		return preset.JSON, nil
 	}
 	t, params, err := mime.ParseMediaType(given)
-	if err != nil && s.Formats[0] == preset.CloudEvents && given == "" {
+	if err != nil && s.Tool.Formats[0] == preset.CloudEvents && given == "" {
 		return preset.CloudEvents, nil // an event without data
 	}
 	if charset := params["charset"]; err != nil || (charset != "" && !strings.EqualFold(charset, "utf-8")) {
@@ -29,7 +29,7 @@ func (s *Source) Format(h http.Header) (preset.Format, error) {
 	}
 	var f preset.Format
 	switch {
-	case s.Formats[0] == preset.CloudEvents:
+	case s.Tool.Formats[0] == preset.CloudEvents:
 		f = preset.CloudEvents
 	case isJSON(t):
 		f = preset.JSON
@@ -38,7 +38,7 @@ func (s *Source) Format(h http.Header) (preset.Format, error) {
 	case isXML(t):
 		f = preset.XML
 	}
-	if !slices.Contains(s.Formats, f) {
+	if !slices.Contains(s.Tool.Formats, f) {
 		return "", s.otherMedia()
 	}
 	return f, nil
@@ -58,7 +58,7 @@ func isXML(media string) bool {
 
 func (s *Source) otherMedia() error {
 	var want []string
-	for _, f := range s.Formats {
+	for _, f := range s.Tool.Formats {
 		switch f {
 		case preset.JSON:
 			want = append(want, "application/json")

@@ -23,7 +23,7 @@ func list(root node, paths preset.Paths) (items []scope, batch bool, err error) 
 		items, batch = found, several
 		last := path.Steps[len(path.Steps)-1]
 		if last.Kind == preset.Member || last.Kind == preset.Where {
-			if items, ok = elements(found); !ok {
+			if items, ok = spread(found); !ok {
 				return nil, false, fmt.Errorf("%s is not an array of events", quoted(path))
 			}
 			batch = true
@@ -31,7 +31,7 @@ func list(root node, paths preset.Paths) (items []scope, batch bool, err error) 
 		break
 	}
 	switch {
-	case items == nil && len(paths) > 0 && !isContainer(root):
+	case items == nil && !isContainer(root):
 		return nil, false, errors.New("the body is neither an object nor an array of objects")
 	case len(items) == 0:
 		return nil, batch, errors.New("the body holds no events")
@@ -61,10 +61,7 @@ func walk(at []scope, path preset.Path) (out []scope, batch, ok bool) {
 				next, batch = append(next, each(sc)...), true
 			case preset.Items:
 				if list, isList := sc.event.(array); isList {
-					batch = true
-					for _, n := range list {
-						next = append(next, scope{sc.root, n, sc.key})
-					}
+					next, batch = append(next, sc.elements(list)...), true
 				} else {
 					next = append(next, sc)
 				}
@@ -83,33 +80,37 @@ func walk(at []scope, path preset.Path) (out []scope, batch, ok bool) {
 
 // each is what stands in an array, or under the names of an object: there a scalar is no event.
 func each(sc scope) []scope {
+	if list, ok := sc.event.(array); ok {
+		return sc.elements(list)
+	}
 	var out []scope
-	switch v := sc.event.(type) {
-	case array:
-		for _, n := range v {
-			out = append(out, scope{sc.root, n, sc.key})
-		}
-	case object:
-		for _, m := range v {
-			if isContainer(m.value) {
-				out = append(out, scope{sc.root, m.value, m.name})
-			}
+	o, _ := sc.event.(object)
+	for _, m := range o {
+		if isContainer(m.value) {
+			out = append(out, scope{sc.root, m.value, m.name})
 		}
 	}
 	return out
 }
 
-// elements are those of the one array found; false when there is none.
-func elements(found []scope) ([]scope, bool) {
+// elements are those of a list that was found at sc.
+func (sc scope) elements(list array) []scope {
+	out := make([]scope, len(list))
+	for i, n := range list {
+		out[i] = scope{sc.root, n, sc.key}
+	}
+	return out
+}
+
+// spread are the elements of the lists found; false when one is no list.
+func spread(found []scope) ([]scope, bool) {
 	var out []scope
 	for _, sc := range found {
 		list, ok := sc.event.(array)
 		if !ok {
 			return nil, false
 		}
-		for _, n := range list {
-			out = append(out, scope{sc.root, n, sc.key})
-		}
+		out = append(out, sc.elements(list)...)
 	}
 	return out, true
 }

@@ -57,7 +57,10 @@ sources:
       fields: {employees: company.size, company: company.name}
       outcomes: {deal.won: won, call.logged: attempt}
       consent: {marketing: contact.opted_in}
-calendars:
+` + funnel
+
+// funnel is the rest of an agreement, behind its sources.
+const funnel = `calendars:
   office: {zone: Europe/Berlin, hours: {mon-fri: 09:00-17:00}}
 scoring:
   - {name: right-size, points: 30, when: lead.employees >= 20}

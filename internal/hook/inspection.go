@@ -34,7 +34,7 @@ func (s *Source) Inspect(r *Request) (Inspection, error) {
 	if err != nil {
 		return Inspection{}, err
 	}
-	out := Inspection{Account: (&reader{}).text(items[0], s.Account, maxID, joinWords)}
+	out := Inspection{Account: (&reader{}).text(items[0], s.Tool.Account, maxID, joinWords)}
 	for i, sc := range items {
 		if why, omitted := s.omits(sc); omitted {
 			out.Omitted = append(out.Omitted, Omission{i, why})

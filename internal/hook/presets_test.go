@@ -74,24 +74,7 @@ channels: [web, organic, cpc, paid]
 consent: {purposes: [email, phone, sms]}
 sources:
 SOURCES
-calendars:
-  office: {zone: Europe/Berlin, hours: {mon-fri: 09:00-17:00}}
-scoring:
-  - {name: right-size, points: 30, when: lead.employees >= 20}
-stages:
-  - name: lead
-  - {name: mql, when: score >= 30 || lead.wants_call}
-  - {name: won, when: did("won") >= 1, final: true}
-  - {name: lost, when: did("lost") >= 1, final: true}
-handoff:
-  at: mql
-  routes: [{pool: sales}]
-  unassigned: {within: 1h, calendar: office}
-pools:
-  sales: {teams: [sales]}
-clocks:
-  - {name: first-response, within: 2h, calendar: office, stops_on: [accepted], on_breach: reassign}
-`, "SOURCES", strings.TrimRight(sources.String(), "\n"), 1)
+`+funnel, "SOURCES", strings.TrimRight(sources.String(), "\n"), 1)
 }
 
 // post has a body read by the source of a preset, at noon.

@@ -86,17 +86,22 @@ type Refusal struct {
 func New(a *agreement.Agreement, s agreement.Source) *Source {
 	out := &Source{Source: s, channels: a.Channels, purposes: purposesOf(a, s.Map), objections: objectionsOf(s.Map), strict: len(s.OwnMap().Confidence) > 0}
 	for _, f := range a.Fields {
-		place, own := s.Map.Fields[f.Name]
-		for _, pattern := range s.Map.Any {
-			if own {
-				break
-			}
-			if more, err := preset.At(strings.ReplaceAll(pattern, "{name}", f.Name)); err == nil { // a preset's patterns are good: a test says so
-				place = append(slices.Clip(place), more...)
-			}
-		}
-		if len(place) > 0 {
+		if place := placeOf(s.Map.Fields, f.Name, s.Map.Any, f.Name); len(place) > 0 {
 			out.fields = append(out.fields, field{f, place})
+		}
+	}
+	return out
+}
+
+// placeOf is where a thing stands: its own place, or else wherever the patterns have something of that name.
+func placeOf(own map[string]preset.Place, thing string, patterns []string, name string) preset.Place {
+	if place, ok := own[thing]; ok {
+		return place
+	}
+	var out preset.Place
+	for _, pattern := range patterns {
+		if more, err := preset.At(strings.ReplaceAll(pattern, "{name}", name)); err == nil { // a preset's patterns are good: a test says so
+			out = append(out, more...)
 		}
 	}
 	return out
@@ -147,10 +152,10 @@ func (s *Source) Read(r *Request, now time.Time) (Read, error) {
 
 // requestID is the sender's id of the whole request, where it can be believed.
 func (s *Source) requestID(r *Request) string {
-	if s.IDHeader == "" || !s.BelievesID() {
+	if s.Tool.IDHeader == "" || !s.BelievesID() {
 		return ""
 	}
-	return r.Header.Get(s.IDHeader)
+	return r.Header.Get(s.Tool.IDHeader)
 }
 
 // BelievesID says whether an id in a header counts. A signature may cover the body alone, so whoever got hold of a signed body could
@@ -163,7 +168,7 @@ func (s *Source) BelievesID() bool {
 func (s *Source) wanted(sc scope) (bool, error) {
 	if len(s.Accounts) > 0 {
 		r := reader{}
-		if account := r.text(sc, s.Account, maxID, joinWords); r.err != nil || !slices.Contains(s.Accounts, account) {
+		if account := r.text(sc, s.Tool.Account, maxID, joinWords); r.err != nil || !slices.Contains(s.Accounts, account) {
 			return false, ErrAccount
 		}
 	}
@@ -198,7 +203,7 @@ func (s *Source) event(sc scope, id string, now time.Time, fallback func() strin
 	case id == "":
 		e.Id = r.text(sc, where.ID, maxID, joinID)
 	case len(id) > maxID || !utf8.ValidString(id):
-		r.fail(fmt.Errorf("the header %s is longer than %d bytes or not valid UTF-8", s.IDHeader, maxID))
+		r.fail(fmt.Errorf("the header %s is longer than %d bytes or not valid UTF-8", s.Tool.IDHeader, maxID))
 	default:
 		e.Id = id
 	}

@@ -46,7 +46,7 @@ func TestFixedAnswers(t *testing.T) {
 	}}
 	w := newWorld(t, log, nil).opened()
 	w.agreements.Store(changed(t, "form", func(s *agreement.Source) {
-		s.Answer = preset.Answer{Status: 200, Type: "text/xml; charset=utf-8", Body: soapAck}
+		s.Tool.Answer = preset.Answer{Status: 200, Type: "text/xml; charset=utf-8", Body: soapAck}
 	}))
 	var in [2]string // somebody in each partition
 	for i := 0; in[0] == "" || in[1] == ""; i++ {
@@ -109,7 +109,7 @@ func TestAccounts(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.agreements.Store(changed(t, "form", func(s *agreement.Source) { s.Account, s.Accounts = at, []string{"62515"} }))
+	w.agreements.Store(changed(t, "form", func(s *agreement.Source) { s.Tool.Account, s.Accounts = at, []string{"62515"} }))
 	w.took("our account", w.post("form", `{"external_id":"1","portal":62515}`))
 	w.refused("another account", w.post("form", `{"external_id":"1","portal":"`+canary+`"}`), 403, typeAccount)
 	w.refused("no account", w.post("form", `{"external_id":"1"}`), 403, typeAccount)
@@ -127,7 +127,7 @@ func TestChallenges(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, &faulty{partitions: 1}, nil).opened()
 	with := func(source, kind string) *agreement.Agreement {
-		return changed(t, source, func(s *agreement.Source) { s.Challenge = kind })
+		return changed(t, source, func(s *agreement.Source) { s.Tool.Challenge = kind })
 	}
 	meta := func(token string) url.Values {
 		return url.Values{"hub.mode": {"subscribe"}, "hub.challenge": {"1158201444"}, "hub.verify_token": {token}}
@@ -162,7 +162,7 @@ func TestChallenges(t *testing.T) {
 	}
 
 	w.agreements.Store(changed(t, "form", func(s *agreement.Source) {
-		s.Challenge, s.Limit = "cloudevents", agreement.Limit{PerSecond: 2.5, Burst: 1}
+		s.Tool.Challenge, s.Limit = "cloudevents", agreement.Limit{PerSecond: 2.5, Burst: 1}
 	}))
 	r := ask(t, http.MethodOptions, "form", nil)
 	r.Header.Set("WebHook-Request-Origin", "events.example.com")

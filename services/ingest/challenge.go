@@ -10,14 +10,14 @@ import (
 
 // challenge answers a sender that asks whether the address is ours, in the way of the source's preset.
 func (s *Service) challenge(w http.ResponseWriter, r *http.Request, d *door) (a answer, problem *Problem) {
-	method := hook.ChallengeMethod(d.source.Challenge)
+	method := hook.ChallengeMethod(d.source.Tool.Challenge)
 	switch {
 	case method == "":
 		return a, notAllowed(w, http.MethodPost)
 	case r.Method != method:
 		return a, notAllowed(w, http.MethodPost, method)
 	}
-	said, ok := hook.Challenge(d.source.Challenge, s.request(r, nil), d.secrets)
+	said, ok := hook.Challenge(d.source.Tool.Challenge, s.request(r, nil), d.secrets)
 	switch {
 	case !ok && d.missing != nil: // the sender may know the word that we lack
 		return a, notSetUp()

@@ -134,10 +134,10 @@ func (s *Service) store(ctx context.Context, d *door, r *hook.Request, in hook.R
 			return a, problem
 		}
 	}
-	a = answerTo(d.source.Answer, in)
+	a = answerTo(d.source.Tool.Answer, in)
 	switch {
 	case len(in.Events) == 0: // everything was skipped
-	case d.source.Answer.Standing && len(in.Events) == 1:
+	case d.source.Tool.Answer.Standing && len(in.Events) == 1:
 		problem = s.tell(ctx, d, in.Events[0], &a)
 	default:
 		problem = s.accept(ctx, d, in.Events)

@@ -120,7 +120,7 @@ func (s *Service) Run(ctx context.Context) error {
 		if a, ok := s.cfg.Agreements.At(s.cfg.Now()); ok && a.Hash != counted {
 			counted = a.Hash
 			s.metrics.begin(a.Sources)
-			if !following && s.cfg.Follow != nil && slices.ContainsFunc(a.Sources, func(src agreement.Source) bool { return src.Answer.Standing }) {
+			if !following && s.cfg.Follow != nil && slices.ContainsFunc(a.Sources, func(src agreement.Source) bool { return src.Tool.Answer.Standing }) {
 				following = true
 				wg.Go(func() { s.follow(ctx) })
 			}

@@ -95,7 +95,7 @@ func (d *door) meaningful(h http.Header) []*eventv1.Header {
 		case strings.EqualFold(name, d.source.Verify.Header), strings.EqualFold(name, "Authorization"):
 			continue
 		case name == "Content-Type", name == "Content-Encoding", strings.HasPrefix(name, "Ce-"):
-		case d.source.BelievesID() && (name == "Webhook-Id" || strings.EqualFold(name, d.source.IDHeader)):
+		case d.source.BelievesID() && (name == "Webhook-Id" || strings.EqualFold(name, d.source.Tool.IDHeader)):
 		default:
 			continue
 		}

@@ -142,7 +142,7 @@ func TestKeepsEachByItsHeaders(t *testing.T) {
 			t.Parallel()
 			log := &faulty{partitions: 1}
 			w := newWorld(t, log, nil).opened()
-			w.agreements.Store(changed(t, "crm", func(s *agreement.Source) { s.IDHeader = "X-Delivery" }))
+			w.agreements.Store(changed(t, "crm", func(s *agreement.Source) { s.Tool.IDHeader = "X-Delivery" }))
 			for _, id := range []string{"1", "2", "1"} {
 				r := request(t, c.source, `{}`)
 				r.Header.Set(c.header, id)
@@ -266,7 +266,7 @@ func TestKeepsNoGoogleKey(t *testing.T) {
 func TestKeepsNoSecret(t *testing.T) {
 	t.Parallel()
 	d := &door{source: hook.New(&agreement.Agreement{}, agreement.Source{
-		Name: "ads", Verify: agreement.Verify{Proof: preset.Proof{Kind: preset.Body, Header: "Ce-Key"}}, IDHeader: "X-Delivery",
+		Name: "ads", Verify: agreement.Verify{Proof: preset.Proof{Kind: preset.Body, Header: "Ce-Key"}}, Tool: preset.Preset{IDHeader: "X-Delivery"},
 	}), secrets: []string{"new/secret", "old"}}
 	post := func(body string) *hook.Request {
 		return &hook.Request{Header: http.Header{"Ce-Key": {"k"}, "X-Delivery": {"7"}, "Authorization": {"Bearer old"}}, Body: []byte(body)}

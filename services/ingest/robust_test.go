@@ -245,11 +245,11 @@ func besieged(t *testing.T) *agreement.Agreement {
 	for i := range a.Sources {
 		switch s := &a.Sources[i]; s.Name {
 		case "soap":
-			s.Formats = []preset.Format{preset.XML}
+			s.Tool.Formats = []preset.Format{preset.XML}
 		case "meta":
-			s.Challenge = "meta"
+			s.Tool.Challenge = "meta"
 		case "linked":
-			s.Challenge = "linkedin"
+			s.Tool.Challenge = "linkedin"
 		}
 	}
 	return a

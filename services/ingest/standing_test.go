@@ -69,7 +69,7 @@ func TestStandingsAfterTheEvent(t *testing.T) {
 				<-ctx.Done()
 				return nil
 			}
-			c.Agreements.(*inForce).Store(changed(t, "form", func(s *agreement.Source) { s.Answer.Standing = true }))
+			c.Agreements.(*inForce).Store(changed(t, "form", func(s *agreement.Source) { s.Tool.Answer.Standing = true }))
 		})
 		synctest.Wait()
 		answers := func(l *later, stage, owner string) {

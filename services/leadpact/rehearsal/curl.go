@@ -59,7 +59,7 @@ func (c Curl) Write(w io.Writer) error {
 	p, ref := c.Source.Verify.Proof, c.Source.Verify.Secrets[0]
 	inline := c.File == "" || p.Kind == preset.Body
 	r := &hook.Request{Method: http.MethodPost, URI: known, Header: http.Header{}, Body: c.Body}
-	r.Header.Set("Content-Type", cmp.Or(c.Media, Media(c.Source.Formats, c.Body)))
+	r.Header.Set("Content-Type", cmp.Or(c.Media, Media(c.Source.Tool.Formats, c.Body)))
 	if inline && p.Kind != preset.Body && !strings.HasPrefix(r.Header.Get("Content-Type"), "multipart/") && !bytes.HasSuffix(r.Body, []byte("\n")) {
 		r.Body = append(slices.Clip(r.Body), '\n') // as the shell will have it
 	}

@@ -88,7 +88,7 @@ func TestCommands(t *testing.T) {
 					}
 					var got []byte
 					c := rehearsal.Curl{
-						Source: agreement.Source{Name: "odd", Formats: []preset.Format{preset.JSON}, Verify: agreement.Verify{Proof: p, Secrets: []string{"env:ODD"}}},
+						Source: agreement.Source{Name: "odd", Tool: preset.Preset{Formats: []preset.Format{preset.JSON}}, Verify: agreement.Verify{Proof: p, Secrets: []string{"env:ODD"}}},
 						To:     door(t, p, value, &got), Public: "https://public.example.com/", Body: []byte(body), At: time.Now(),
 						Secret: func(string) (string, error) { return value, nil },
 					}
@@ -155,7 +155,7 @@ func TestFormWithItsSecret(t *testing.T) {
 	p := preset.Proof{Kind: preset.Body, Path: place}
 	var got []byte
 	c := rehearsal.Curl{
-		Source: agreement.Source{Name: "odd", Formats: []preset.Format{preset.Form}, Verify: agreement.Verify{Proof: p, Secrets: []string{"env:ODD"}}},
+		Source: agreement.Source{Name: "odd", Tool: preset.Preset{Formats: []preset.Format{preset.Form}}, Verify: agreement.Verify{Proof: p, Secrets: []string{"env:ODD"}}},
 		To:     door(t, p, "4711", &got), Body: []byte("email=a%40b.org&note=%24HOME"), Secret: func(string) (string, error) { return "4711", nil },
 	}
 	var text bytes.Buffer
@@ -199,5 +199,5 @@ func TestNoCommand(t *testing.T) {
 }
 
 func source(p preset.Proof) agreement.Source {
-	return agreement.Source{Name: "odd", Formats: []preset.Format{preset.JSON}, Verify: agreement.Verify{Proof: p, Secrets: []string{"env:ODD"}}}
+	return agreement.Source{Name: "odd", Tool: preset.Preset{Formats: []preset.Format{preset.JSON}}, Verify: agreement.Verify{Proof: p, Secrets: []string{"env:ODD"}}}
 }

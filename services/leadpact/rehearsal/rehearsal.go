@@ -84,9 +84,9 @@ func (a Answer) Taken() bool {
 func Ask(q Question) (Answer, error) {
 	r := q.Request
 	if r.Header.Get("Content-Type") == "" {
-		r.Header.Set("Content-Type", Media(q.Source.Formats, r.Body))
+		r.Header.Set("Content-Type", Media(q.Source.Tool.Formats, r.Body))
 	}
-	out := Answer{Source: q.Source.Name, Preset: q.Source.Preset, Media: r.Header.Get("Content-Type"), At: q.At, Events: []Event{}}
+	out := Answer{Source: q.Source.Name, Preset: q.Source.Tool.Name, Media: r.Header.Get("Content-Type"), At: q.At, Events: []Event{}}
 	var err error
 	if out.Proof, err = q.prove(); err != nil {
 		return Answer{}, err
@@ -277,8 +277,8 @@ func (q Question) madeFrom(id string) string {
 	switch {
 	case strings.HasPrefix(id, hex.EncodeToString(hook.Digest(q.Source.Name, q.Request.Body))):
 		return "the sum of source and body: two that are alike are one event"
-	case q.Source.IDHeader != "" && id == q.Request.Header.Get(q.Source.IDHeader):
-		return "the header " + q.Source.IDHeader
+	case q.Source.Tool.IDHeader != "" && id == q.Request.Header.Get(q.Source.Tool.IDHeader):
+		return "the header " + q.Source.Tool.IDHeader
 	}
 	return ""
 }
