@@ -2,6 +2,8 @@ package fetch
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"net/http"
 	"slices"
 	"strings"
@@ -188,6 +190,46 @@ func TestOneThingIsAskedForOnce(t *testing.T) {
 	s.over()
 	if v.count("1") != 2 {
 		t.Errorf("asked for %d times, once for each source is enough", v.count("1"))
+	}
+}
+
+// What a source leaves in haste waits in the log: only so many of its messages are in hand, those of another go on, and in the end all
+// are fetched.
+func TestABacklogWaitsInTheLog(t *testing.T) {
+	t.Parallel()
+	s, v := newSite(t), newVendor(t)
+	answer := make(chan struct{})
+	v.say("7", func(w http.ResponseWriter) { <-answer; contact("7", 1)(w) })
+	w := s.worker(v, s.bus)
+	ctx, stop := context.WithCancel(t.Context())
+	var waiting sync.WaitGroup
+	for i := range held {
+		waiting.Go(func() {
+			if err := w.errand(ctx, thin(fmt.Sprintf("hubspot/e%d/7", i)), 1); err != nil {
+				t.Errorf("message %d: %v", i, err)
+			}
+		})
+	}
+	s.until("the places are taken", func() bool {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		return w.holding["hubspot"] == held
+	})
+	var later bus.LaterError
+	if err := w.errand(ctx, thin("hubspot/more/8"), 1); !errors.As(err, &later) || later.After <= 0 || v.count("8") != 0 {
+		t.Errorf("one more: %v, asked %d times", err, v.count("8"))
+	}
+	if err := w.errand(ctx, thin("other/a/9"), 1); err != nil || v.count("9") != 1 {
+		t.Errorf("another source's: %v", err)
+	}
+	close(answer)
+	waiting.Wait()
+	if err := w.errand(ctx, thin("hubspot/more/8"), 2); err != nil || v.count("8") != 1 {
+		t.Errorf("when there is a place again: %v", err)
+	}
+	stop()
+	for _, f := range w.fetchers {
+		f.(*hubSpot).client.CloseIdleConnections() //nolint:forcetypeassert,errcheck // there is no other
 	}
 }
 

@@ -28,6 +28,8 @@ const (
 	slowest = 5 * time.Minute
 	// unreadable answers are given up after so many tries; the thin event stands.
 	givesUp = 8
+	// held bounds the messages of one source that wait here for their turn. A backlog waits in the log, not in memory.
+	held = 16
 	// remembered bounds how many things are remembered as fetched while others of their message are not.
 	remembered = 10_000
 )
@@ -67,6 +69,7 @@ type Worker struct {
 
 	mu      sync.Mutex
 	budgets map[string]*budget
+	holding map[string]int  // messages, by source
 	had     map[string]bool // things that were fetched
 	odd     map[string]int  // answers that could not be used, by thing
 }
@@ -88,7 +91,7 @@ func New(cfg Config) (*Worker, error) {
 		return nil, errors.New("fetch: a part of the configuration is missing")
 	}
 	w := &Worker{
-		cfg: cfg, slowly: slowly, budgets: map[string]*budget{}, had: map[string]bool{}, odd: map[string]int{},
+		cfg: cfg, slowly: slowly, budgets: map[string]*budget{}, holding: map[string]int{}, had: map[string]bool{}, odd: map[string]int{},
 		fetchers: map[string]Fetcher{HubSpotContact: newHubSpot(cfg.HubSpot, cfg.Now)},
 		results: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "leadpact_ingest_fetches_total", Help: "What thin events leave out, asked for, by source and what came of it.",
@@ -111,6 +114,14 @@ func (w *Worker) errand(ctx context.Context, data []byte, tries int) error {
 		return nil
 	}
 	thin := w.thin(events)
+	if len(thin) == 0 {
+		return nil
+	}
+	release, ok := w.hold(thin[0].GetSource()) // a message is of one source
+	if !ok {
+		return bus.TryLater(backoff(tries), errors.New("enough of the source waits here"))
+	}
+	defer release()
 	found := make([][]hook.Event, len(thin))
 	errs := make([]error, len(thin))
 	var all sync.WaitGroup // their source's pace bounds them
@@ -122,6 +133,21 @@ func (w *Worker) errand(ctx context.Context, data []byte, tries int) error {
 		return bus.TryLater(backoff(tries), err)
 	}
 	return soonest(errs)
+}
+
+// hold takes one of a source's places; false when none is left.
+func (w *Worker) hold(source string) (release func(), ok bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.holding[source] >= held {
+		return nil, false
+	}
+	w.holding[source]++
+	return func() {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		w.holding[source]--
+	}, true
 }
 
 // thin are the events that something must be fetched for, once for each thing: the newest one's word is told.
