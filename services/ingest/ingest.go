@@ -184,20 +184,15 @@ func (s *Service) Ready(context.Context) error {
 
 // errands leaves word of what must be fetched for events of one source, before they are accepted.
 func (s *Service) errands(ctx context.Context, source string, events []hook.Event) error {
-	data, id := []byte(nil), []string{"errands"}
+	var x event.Errand
 	for _, e := range events {
-		if e.Event.GetLeadReceived().GetFetch() == "" {
-			continue
-		}
-		if data == nil {
-			data = event.AppendHead(nil)
-		}
-		data, id = event.AppendFrame(data, e.Wire), append(id, e.Event.GetSource(), e.Event.GetId())
+		x.Add(e.Event, e.Wire)
 	}
+	data, id := x.Message()
 	if data == nil {
 		return nil
 	}
-	if err := s.cfg.Bus.PublishErrand(ctx, source, data, event.DerivedID(id...)); err != nil {
+	if err := s.cfg.Bus.PublishErrand(ctx, source, data, id); err != nil {
 		return fmt.Errorf("leave word of what is to be fetched: %w", err)
 	}
 	return nil

@@ -79,7 +79,7 @@ func (s *standings) hear(e *eventv1.Event) {
 	default:
 		return
 	}
-	if !known && len(s.leads) >= remembered {
+	if !known && len(s.leads) >= remembered || len(s.people) > remembered { // a lead may have been known under many names
 		s.leads, s.olderLeads = map[string]standing{}, s.leads
 		s.people, s.olderPeople = map[string]string{}, s.people
 	}

@@ -102,21 +102,18 @@ func (s *Service) Retry(ctx context.Context, row store.Quarantined, t quarantine
 // errands leaves word of what must be fetched for a webhook's events, as the door does. One that is left twice is fetched twice and
 // counts once.
 func (s *Service) errands(ctx context.Context, r *reading) error {
-	data, id := []byte(nil), []string{"errands"}
-	for i, in := range r.in {
-		e := r.events[r.of[i]].event
-		if r.hook == nil || e.GetLeadReceived().GetFetch() == "" {
-			continue
-		}
-		if data == nil {
-			data = event.AppendHead(nil)
-		}
-		data, id = event.AppendFrame(data, in.row.Data), append(id, e.GetSource(), e.GetId())
+	if r.hook == nil { // poison's were left by the door
+		return nil
 	}
+	var x event.Errand
+	for i, in := range r.in {
+		x.Add(r.events[r.of[i]].event, in.row.Data)
+	}
+	data, id := x.Message()
 	if data == nil {
 		return nil
 	}
-	if err := s.errand(ctx, r.hook.GetSource(), data, event.DerivedID(id...)); err != nil {
+	if err := s.errand(ctx, r.hook.GetSource(), data, id); err != nil {
 		return fmt.Errorf("leave word of what is to be fetched: %w", err)
 	}
 	return nil
