@@ -29,7 +29,7 @@ type caller struct {
 func (c caller) call(ctx context.Context, ask func(ctx context.Context, conn *grpc.ClientConn) error) error {
 	token, err := app.Secret(c.Token)
 	if err != nil {
-		return fmt.Errorf("%w; or say --token file:data/admin.token", err)
+		return fmt.Errorf("%w; say --token file:PATH: a first start without tokens makes data/admin.token, leadpact token makes others", err)
 	}
 	conn, err := grpc.NewClient(c.GRPC, grpc.WithTransportCredentials(insecure.NewCredentials()), grpc.WithPerRPCCredentials(identity.Bearer(token)))
 	if err != nil {
