@@ -230,3 +230,19 @@ func TestTellWhere(t *testing.T) {
 		t.Errorf("a token is told that is not there:\n%s", out.String())
 	}
 }
+
+// What a stranger sent may hold anything; a terminal shows it and obeys nothing of it.
+func TestClean(t *testing.T) {
+	t.Parallel()
+	for given, want := range map[string]string{
+		"a\tb\nü 😀":               "a\tb\nü 😀",
+		"\x1b[31mred":             `\x1b[31mred`,
+		"\xff\xff\xff\x01":        `\xff\xff\xff\x01`,
+		"{\"email\": \"l\xe9a\"}": `{"email": "l\xe9a"}`,
+		"\u0085\ufffd":            "\\xc285\ufffd",
+	} {
+		if got := clean(given); got != want {
+			t.Errorf("%q is shown as %q, want %q", given, got, want)
+		}
+	}
+}

@@ -11,6 +11,8 @@ import (
 	"strings"
 	"text/tabwriter"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"golang.org/x/term"
 	"google.golang.org/grpc"
@@ -226,16 +228,18 @@ func (c *quarantineDropCommand) confirm() error {
 	return nil
 }
 
-// clean writes what a stranger sent so that a terminal only shows it.
+// clean writes what a stranger sent so that a terminal only shows it: control characters, and bytes that are no text, as \x00.
 func clean(s string) string {
 	var b strings.Builder
-	for i, r := range strings.ToValidUTF8(s, "\uFFFD") {
-		switch {
-		case r == '\n' || r == '\t' || (r >= ' ' && r != 0x7f && (r < 0x80 || r > 0x9f)):
-			b.WriteRune(r)
-		default:
-			_, _ = fmt.Fprintf(&b, `\x%02x`, s[i])
+	for len(s) > 0 {
+		r, n := utf8.DecodeRuneInString(s)
+		stray := r == utf8.RuneError && n == 1
+		if !stray && (r == '\n' || r == '\t' || !unicode.IsControl(r)) {
+			b.WriteString(s[:n])
+		} else {
+			_, _ = fmt.Fprintf(&b, `\x%02x`, s[:n]) // of more than one byte the digits follow each other
 		}
+		s = s[n:]
 	}
 	return b.String()
 }
