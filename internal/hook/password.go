@@ -6,7 +6,6 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
-	"mime"
 	"strings"
 	"time"
 
@@ -90,13 +89,6 @@ type inQuery struct {
 	secret hidden
 }
 
-func param(p preset.Proof) string {
-	if p.Param == "" {
-		return "key"
-	}
-	return p.Param
-}
-
 // Verify compares what the address holds.
 func (q inQuery) Verify(r *Request, _ time.Time) error {
 	given := r.Query[q.param]
@@ -121,7 +113,7 @@ type inBody struct {
 func (b inBody) Verify(r *Request, _ time.Time) error {
 	var root node
 	var err error
-	if inForm(r) {
+	if isForm(mediaType(r.Header.Get("Content-Type"))) {
 		root, err = decodeForm(r)
 	} else {
 		root, err = parse(r.Body)
@@ -138,10 +130,4 @@ func (b inBody) Verify(r *Request, _ time.Time) error {
 		return fmt.Errorf("what stands at %s in the body is not this source's secret", b.path)
 	}
 	return nil
-}
-
-// inForm says that a body is a form, by its media type.
-func inForm(r *Request) bool {
-	t, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
-	return err == nil && (t == "application/x-www-form-urlencoded" || t == "multipart/form-data")
 }

@@ -114,7 +114,7 @@ func TestSecretInHeader(t *testing.T) {
 func TestSecretInAddress(t *testing.T) {
 	t.Parallel()
 	for _, p := range []preset.Proof{{Kind: preset.Query}, {Kind: preset.Query, Param: "key"}, {Kind: preset.Query, Param: "to&ken"}} {
-		v, name := verifierOf(t, p, "hunter+2 &"), param(p)
+		v, name := verifierOf(t, p, "hunter+2 &"), p.QueryParam()
 		signed := &Request{URI: "https://hooks.example.com/v1/hooks/page?list=7"}
 		if err := Sign(p, "hunter+2 &", signed, time.Time{}); err != nil {
 			t.Fatal(err)

@@ -46,7 +46,7 @@ func Sign(p preset.Proof, secret string, r *Request, now time.Time) error {
 		set(r.Header, headerOf(p.Header), p.Prefix+secret)
 		return nil
 	case preset.Query:
-		return setQuery(r, param(p), secret)
+		return setQuery(r, p.QueryParam(), secret)
 	case preset.Body:
 		return setBody(r, p.Path, secret)
 	case preset.StandardWebhook:
@@ -76,7 +76,7 @@ func setBody(r *Request, place preset.Place, value string) error {
 	if err != nil {
 		return err
 	}
-	if inForm(r) {
+	if isForm(mediaType(r.Header.Get("Content-Type"))) {
 		form, err := url.ParseQuery(string(r.Body))
 		if err != nil || strings.HasPrefix(r.Header.Get("Content-Type"), "multipart/") {
 			return errors.New("the secret can be put into a form only where it is urlencoded")

@@ -37,7 +37,7 @@ func NewVerifier(p preset.Proof, secret string) (Verifier, error) {
 	case preset.Header:
 		return inHeader{headerOf(p.Header), hide(p.Prefix + secret)}, nil
 	case preset.Query:
-		return inQuery{param(p), hide(secret)}, nil
+		return inQuery{p.QueryParam(), hide(secret)}, nil
 	case preset.Body:
 		return inBody{p.Path, hide(secret)}, nil
 	case preset.StandardWebhook:

@@ -26,6 +26,17 @@ type Piece struct {
 	Text  string // of a literal
 }
 
+// Signs says that such a proof is a signature of the body: it shows no secret, and covers no headers but its own.
+func (k ProofKind) Signs() bool { return k == HMAC || k == Digest || k == StandardWebhook }
+
+// QueryParam is the parameter of the address that carries the secret.
+func (p Proof) QueryParam() string {
+	if p.Param == "" {
+		return "key"
+	}
+	return p.Param
+}
+
 // Covers is what a signature covers, in its order. The error says what is wrong with Signed, and does not repeat it.
 func (p Proof) Covers() ([]Piece, error) {
 	if p.Signed == "" {

@@ -229,7 +229,9 @@ func TestABacklogWaitsInTheLog(t *testing.T) {
 	}
 	stop()
 	for _, f := range w.fetchers {
-		f.(*hubSpot).client.CloseIdleConnections() //nolint:forcetypeassert,errcheck // there is no other
+		if h, ok := f.(*hubSpot); ok {
+			h.client.CloseIdleConnections()
+		}
 	}
 }
 

@@ -32,11 +32,6 @@ type Curl struct {
 	At     time.Time
 }
 
-// signed are the proofs that show no secret.
-func signed(k preset.ProofKind) bool {
-	return slices.Contains([]preset.ProofKind{preset.HMAC, preset.Digest, preset.StandardWebhook}, k)
-}
-
 // Timely says that the command is good for five minutes alone.
 func (c Curl) Timely() bool {
 	p := c.Source.Verify.Proof
@@ -65,7 +60,7 @@ func (c Curl) Write(w io.Writer) error {
 	}
 	lines := []string{"curl " + quote(to)}
 	switch {
-	case signed(p.Kind):
+	case p.Kind.Signs():
 		secret, err := c.Secret(ref)
 		if err != nil {
 			return fmt.Errorf("a signature needs the secret: %w", err)
@@ -128,7 +123,7 @@ func shownBy(p preset.Proof, ref string) string {
 	case preset.Basic:
 		return `--user "` + inShell(ref) + `"`
 	case preset.Query:
-		return `--url-query "` + escape(Param(p)) + "=" + inShell(ref) + `"`
+		return `--url-query "` + escape(p.QueryParam()) + "=" + inShell(ref) + `"`
 	default:
 		return `--header "` + escape(p.Header+": "+p.Prefix) + inShell(ref) + `"`
 	}

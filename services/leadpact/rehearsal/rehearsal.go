@@ -162,7 +162,7 @@ func missing(p preset.Proof, r *hook.Request) string {
 	case preset.StandardWebhook:
 		header = "webhook-signature"
 	case preset.Query:
-		if name := Param(p); !r.Query.Has(name) {
+		if name := p.QueryParam(); !r.Query.Has(name) {
 			return "?" + name + "="
 		}
 		return ""
@@ -175,9 +175,6 @@ func missing(p preset.Proof, r *hook.Request) string {
 	}
 	return ""
 }
-
-// Param is the parameter that carries the secret of the proof query.
-func Param(p preset.Proof) string { return cmp.Or(p.Param, "key") }
 
 // Media is the media type in which a tool with these formats would send body.
 func Media(formats []preset.Format, body []byte) string {
